@@ -1,0 +1,1 @@
+"""The operator guards a real model, step by step: `python -m demo`."""

@@ -1,0 +1,1 @@
+"""All input and output: each package implements ports against one outside system."""

@@ -1,0 +1,156 @@
+"""The `Cluster` port over the API server."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from model_rollout.adapters.kubernetes.client import JSON_PATCH, KubernetesApi
+from model_rollout.api import API_VERSION
+from model_rollout.api.revision import ROLLOUT_UID_LABEL
+from model_rollout.ports.kubernetes import Conflict, Json, Key, NotFound
+
+_OWN = f"/apis/{API_VERSION}"
+_APPS = "/apis/apps/v1"
+_CORE = "/api/v1"
+_EVENTS = "/apis/events.k8s.io/v1"
+_PAGE = "500"
+
+
+class KubernetesCluster:
+    """Implements `model_rollout.ports.kubernetes.Cluster`.
+
+    Reads of one object name no resourceVersion: the API server then answers with the latest state,
+    never with one from a cache that lags.
+    """
+
+    def __init__(self, api: KubernetesApi, namespaces: Sequence[str] = ()) -> None:
+        """`namespaces`: where ModelRollouts are listed; empty means in the whole cluster."""
+        self._api = api
+        self._namespaces = tuple(namespaces)
+
+    async def rollout(self, key: Key) -> Json | None:
+        """Read one ModelRollout, past every cache."""
+        return await self._read(_path(_OWN, key.namespace, "modelrollouts", key.name))
+
+    async def rollouts(self) -> AsyncIterator[Json]:
+        """List all watched ModelRollouts, page by page."""
+        for namespace in self._namespaces or (None,):
+            async for item in self._pages(_path(_OWN, namespace, "modelrollouts"), {}):
+                yield item
+
+    async def deployment(self, key: Key) -> Json | None:
+        """Read one Deployment, past every cache."""
+        return await self._read(_path(_APPS, key.namespace, "deployments", key.name))
+
+    async def pods(self, namespace: str, selector: Json) -> list[Json]:
+        """List the pods that a `LabelSelector` matches."""
+        return await self._selected(_path(_CORE, namespace, "pods"), label_query(selector))
+
+    async def replica_sets(self, namespace: str, selector: Json) -> list[Json]:
+        """List the ReplicaSets that a `LabelSelector` matches."""
+        return await self._selected(_path(_APPS, namespace, "replicasets"), label_query(selector))
+
+    async def revisions(self, namespace: str, rollout_uid: str) -> list[Json]:
+        """List the ModelRevisions of one ModelRollout."""
+        path = _path(_OWN, namespace, "modelrevisions")
+        return await self._selected(path, f"{ROLLOUT_UID_LABEL}={rollout_uid}")
+
+    async def create_revision(self, body: Json) -> Json:
+        """Create a ModelRevision; `Conflict` when the name is taken."""
+        path = _path(_OWN, body["metadata"]["namespace"], "modelrevisions")
+        return await self._api.request("POST", path, body=body)
+
+    async def write_revision_status(self, revision: Json, status: Json) -> Json:
+        """Replace the status of the ModelRevision that was read as `revision`."""
+        return await self._replace_status("modelrevisions", revision, status)
+
+    async def delete_revision(self, key: Key, uid: str) -> None:
+        """Delete a ModelRevision; that it is gone already is no error."""
+        path = _path(_OWN, key.namespace, "modelrevisions", key.name)
+        try:
+            await self._api.request("DELETE", path, body={"preconditions": {"uid": uid}})
+        except (NotFound, Conflict):
+            # Conflict: another object bears the name now; the one that was meant is gone.
+            return
+
+    async def write_rollout_status(self, rollout: Json, status: Json) -> Json:
+        """Replace the status of the ModelRollout that was read as `rollout`."""
+        return await self._replace_status("modelrollouts", rollout, status)
+
+    async def patch_rollout(self, key: Key, operations: list[Json]) -> Json:
+        """Apply a JSON Patch to a ModelRollout."""
+        return await self._patch(_path(_OWN, key.namespace, "modelrollouts", key.name), operations)
+
+    async def patch_deployment(self, key: Key, operations: list[Json]) -> Json:
+        """Apply a JSON Patch to a Deployment."""
+        return await self._patch(_path(_APPS, key.namespace, "deployments", key.name), operations)
+
+    async def create_event(self, namespace: str, body: Json) -> None:
+        """Create an Event (`events.k8s.io/v1`); that it exists already is no error."""
+        try:
+            await self._api.request("POST", _path(_EVENTS, namespace, "events"), body=body)
+        except Conflict:
+            return
+
+    async def _read(self, path: str) -> Json | None:
+        try:
+            return await self._api.request("GET", path)
+        except NotFound:
+            return None
+
+    async def _selected(self, path: str, labels: str) -> list[Json]:
+        return [item async for item in self._pages(path, {"labelSelector": labels})]
+
+    async def _pages(self, path: str, query: dict[str, str]) -> AsyncIterator[Json]:
+        """Pages keep one answer small; the same snapshot is read to its end, or the list fails."""
+        token = ""
+        while True:
+            page = await self._api.request(
+                "GET", path, query={**query, "limit": _PAGE, "continue": token}, timeout=30
+            )
+            for item in page.get("items") or ():
+                yield item
+            token = page.get("metadata", {}).get("continue") or ""
+            if not token:
+                return
+
+    async def _patch(self, path: str, operations: list[Json]) -> Json:
+        return await self._api.request("PATCH", path, body=operations, content_type=JSON_PATCH)
+
+    async def _replace_status(self, plural: str, read: Json, status: Json) -> Json:
+        """PUT, not PATCH: a merge patch would keep fields that the new status no longer has.
+
+        The resourceVersion (and the UID) of what was read goes along, so that a status computed
+        from an older state never overwrites a newer one.
+        """
+        metadata = read["metadata"]
+        path = _path(_OWN, metadata["namespace"], plural, metadata["name"], "status")
+        return await self._api.request("PUT", path, body={**read, "status": status})
+
+
+def label_query(selector: Json) -> str:
+    """Write a `LabelSelector` as the `labelSelector` parameter of a list request."""
+    terms = [f"{label}={value}" for label, value in (selector.get("matchLabels") or {}).items()]
+    expressions = selector.get("matchExpressions") or ()
+    return ",".join([*terms, *(_expression(expression) for expression in expressions)])
+
+
+def _expression(expression: dict[str, Any]) -> str:
+    label, values = expression["key"], ",".join(expression.get("values") or ())
+    match expression["operator"]:
+        case "In":
+            return f"{label} in ({values})"
+        case "NotIn":
+            return f"{label} notin ({values})"
+        case "Exists":
+            return str(label)
+        case "DoesNotExist":
+            return f"!{label}"
+        case other:
+            raise ValueError(f"unknown operator {other!r} in a label selector")
+
+
+def _path(
+    group: str, namespace: str | None, plural: str, name: str = "", subresource: str = ""
+) -> str:
+    place = f"namespaces/{namespace}/" if namespace is not None else ""
+    return "/".join(filter(None, (group, f"{place}{plural}", name, subresource)))

@@ -1,0 +1,1 @@
+"""Prometheus, or anything that speaks its query API."""

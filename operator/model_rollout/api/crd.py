@@ -1,0 +1,139 @@
+"""The CustomResourceDefinitions, generated from the models; `make update-crds` writes them."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from model_rollout.api import GROUP, VERSION
+from model_rollout.api.revision import ModelRevisionSpec, ModelRevisionStatus
+from model_rollout.api.rollout import ModelRolloutSpec
+from model_rollout.api.status import ModelRolloutStatus
+from model_rollout.api.structural import Schema, structural_schema
+from model_rollout.api.types import cel, validations
+
+
+def custom_resource_definitions() -> tuple[dict[str, Any], ...]:
+    """Return the CustomResourceDefinitions of the operator."""
+    return (_model_rollout(), _model_revision())
+
+
+def _model_rollout() -> dict[str, Any]:
+    # NAME-NUMBER-DIGEST has to fit into 253 characters.
+    short_enough = cel(
+        "self.metadata.name.size() <= 200",
+        "write a metadata.name of at most 200 characters: the names of its ModelRevisions begin "
+        "with it",
+    )
+    return _definition(
+        kind="ModelRollout",
+        short_name="mro",
+        description="Guards the model that a Deployment serves: measures each revision and puts "
+        "the last one that was proven good back when one turns bad.",
+        spec=structural_schema(ModelRolloutSpec),
+        status=ModelRolloutStatus,
+        rules=[short_enough],
+        columns=[
+            _column("Phase", ".status.phase"),
+            _column("Revision", ".status.current.revision", "integer"),
+            _column("Stable", ".status.stable.revision", "integer"),
+            _column("KillSwitch", ".spec.killSwitch"),
+            _column("Breached", ".status.breached"),
+            _column("Rollbacks", ".status.attempts", "integer"),
+            _column("Age", ".metadata.creationTimestamp", "date"),
+            {**_column("Message", ".status.message"), "priority": 1},
+        ],
+    )
+
+
+def _model_revision() -> dict[str, Any]:
+    spec = structural_schema(ModelRevisionSpec)
+    immutable = cel(
+        "self == oldSelf",
+        "a ModelRevision records what was deployed and cannot be changed: deploy the content that "
+        "you want, and the operator records it as another revision",
+    )
+    spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", []), immutable]
+    return _definition(
+        kind="ModelRevision",
+        short_name="mrev",
+        description="One combination of component values that was deployed, and what became of it. "
+        "Written by the operator.",
+        spec=spec,
+        status=ModelRevisionStatus,
+        rules=[],
+        columns=[
+            _column("Rollout", ".spec.rolloutRef.name"),
+            _column("Number", ".spec.number", "integer"),
+            _column("Phase", ".status.phase"),
+            _column("Reason", ".status.reason"),
+            _column("Model", ".spec.summary"),
+            _column("Age", ".metadata.creationTimestamp", "date"),
+        ],
+    )
+
+
+def _column(name: str, path: str, type_: str = "string") -> dict[str, Any]:
+    return {"name": name, "type": type_, "jsonPath": path}
+
+
+def _definition(
+    *,
+    kind: str,
+    short_name: str,
+    description: str,
+    spec: Schema,
+    status: type[BaseModel],
+    rules: list[dict[str, str]],
+    columns: list[dict[str, Any]],
+) -> dict[str, Any]:
+    singular = kind.lower()
+    plural = f"{singular}s"
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": singular,
+                "shortNames": [short_name],
+                # Not `all`: `kubectl delete all --all` must not remove the guards.
+                "categories": ["ml"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": columns,
+                    "schema": {"openAPIV3Schema": _object(description, spec, status, rules)},
+                }
+            ],
+        },
+    }
+
+
+def _object(
+    description: str, spec: Schema, status: type[BaseModel], rules: list[dict[str, str]]
+) -> Schema:
+    schema: Schema = {
+        "description": description,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {
+                "description": "Version of the schema that this object is written in.",
+                "type": "string",
+            },
+            "kind": {"description": "Kind of this object.", "type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": structural_schema(status, defaults=False),
+        },
+    }
+    return schema | validations(*rules) if rules else schema

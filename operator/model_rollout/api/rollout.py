@@ -1,0 +1,327 @@
+"""`ModelRollout`: what a model owner writes."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from model_rollout.api.types import (
+    ApiModel,
+    Duration,
+    Interval,
+    Label,
+    ObjectName,
+    PositiveDuration,
+    cel,
+    list_map,
+    seconds,
+    validations,
+)
+
+
+class KillSwitch(StrEnum):
+    """Who is in charge: the operator (`None`), nobody (`Pause`), a person (`Rollback`)."""
+
+    NONE = "None"
+    PAUSE = "Pause"
+    ROLLBACK = "Rollback"
+
+
+class MetricAction(StrEnum):
+    """What a proven breach of a metric leads to."""
+
+    ROLLBACK = "Rollback"
+    NOTIFY = "Notify"
+    NONE = "None"
+
+
+class RollbackMode(StrEnum):
+    """Whether the operator writes to the workload by itself."""
+
+    AUTOMATIC = "Automatic"
+    DRY_RUN = "DryRun"
+
+
+class RollbackTo(StrEnum):
+    """Which earlier revision a rollback looks for."""
+
+    LAST_STABLE = "LastStable"
+    PREVIOUS = "Previous"
+
+
+class TargetRef(ApiModel):
+    """The workload that serves the model, in the namespace of the ModelRollout."""
+
+    api_version: Literal["apps/v1"] = Field("apps/v1", description="API version of the workload.")
+    kind: Literal["Deployment"] = Field("Deployment", description="Kind of the workload.")
+    name: ObjectName = Field(description="Name of the workload.")
+
+
+class ImageComponent(ApiModel):
+    """The image of one container."""
+
+    container: Label = Field(description="Name of the container (or init container).")
+
+
+class EnvComponent(ApiModel):
+    """The literal value of one environment variable; `valueFrom` is refused."""
+
+    container: Label = Field(description="Name of the container (or init container).")
+    name: Annotated[str, Field(min_length=1, max_length=253)] = Field(
+        description="Name of the environment variable, for example MODEL_URI."
+    )
+
+
+class ArgComponent(ApiModel):
+    """The value of one command line flag, written as `--flag=value` or as `--flag value`."""
+
+    container: Label = Field(description="Name of the container (or init container).")
+    flag: Annotated[str, Field(min_length=2, max_length=100, pattern=r"^-{1,2}[^=\s]+$")] = Field(
+        description="The flag with its dashes, for example --revision.",
+        json_schema_extra=validations(
+            cel("self.startsWith('-')", "write the flag with its dashes, for example --revision")
+        ),
+    )
+
+
+class PodTemplateComponent(ApiModel):
+    """The whole pod template, as `kubectl rollout undo` restores it."""
+
+
+_ONE_KIND = "[has(self.image), has(self.env), has(self.arg), has(self.podTemplate)]"
+
+
+class Component(ApiModel):
+    """One versioned part of the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                f"{_ONE_KIND}.filter(x, x).size() == 1",
+                "write exactly one of image, env, arg or podTemplate in a component",
+            )
+        )
+    )
+
+    name: Label = Field(description="Name of the component, used in messages and in the history.")
+    image: ImageComponent | None = Field(None, description="The image of a container.")
+    env: EnvComponent | None = Field(None, description="A literal environment variable.")
+    arg: ArgComponent | None = Field(None, description="The value of a command line flag.")
+    pod_template: PodTemplateComponent | None = Field(
+        None, description="The whole pod template. Cannot be combined with other components."
+    )
+
+
+_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+
+
+class Prometheus(ApiModel):
+    """Where the metrics are read."""
+
+    url: Annotated[str, Field(max_length=2048, pattern=_URL_PATTERN)] | None = Field(
+        None,
+        description="Base URL of Prometheus or of anything that speaks its query API, for example "
+        "http://prometheus.monitoring:9090. Default: the operator's --prometheus-url.",
+        json_schema_extra=validations(
+            cel(
+                "self.matches('^https?://[^/?#@]+(/[^?#]*)?$')",
+                "write a base URL such as http://prometheus.monitoring:9090, without user, query "
+                "and fragment",
+            )
+        ),
+    )
+
+
+class Metric(ApiModel):
+    """One quality metric and what is still acceptable."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel("has(self.min) || has(self.max)", "write min, max or both, for example min: 0.85"),
+            cel(
+                "!has(self.min) || !has(self.max) || self.min <= self.max",
+                "min must not be greater than max",
+            ),
+        )
+    )
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=63, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$")
+    ] = Field(
+        description="Name of the metric: lower case letters, digits and underscores.",
+        json_schema_extra=validations(
+            cel(
+                "self.matches('^[a-z]([a-z0-9_]*[a-z0-9])?$')",
+                "write a name of lower case letters, digits and underscores, such as latency_p95",
+            )
+        ),
+    )
+    query: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
+        description="A PromQL expression that returns one value: a scalar or a vector of one "
+        "series."
+    )
+    min: float | None = Field(None, description="The smallest acceptable value.")
+    max: float | None = Field(None, description="The greatest acceptable value.")
+    for_: Duration | None = Field(
+        None,
+        alias="for",
+        description="How long every sample must be outside the bounds before the metric counts as "
+        "breached. 0s: the first bad sample decides. Default: the longer of 5m and 3 x interval.",
+    )
+    every: PositiveDuration | None = Field(
+        None, description="How often a new value arrives. Default: analysis.interval."
+    )
+    no_data_after: PositiveDuration | None = Field(
+        None,
+        description="How long the metric may be without data before the condition MetricsAvailable "
+        "turns False. Default: the longer of 15m and 2 x every.",
+    )
+    action: MetricAction = Field(
+        MetricAction.ROLLBACK,
+        description="What a proven breach leads to: Rollback, Notify (condition and Event only) or "
+        "None (measured and shown).",
+    )
+
+
+class Analysis(ApiModel):
+    """When a revision is measured and when it counts as proven."""
+
+    interval: Interval = Field(
+        seconds("30s"), description="Time between two checks, for example 30s. At least 1s."
+    )
+    warm_up: Duration = Field(
+        seconds("2m"),
+        description="Measurements are discarded for this long after a revision serves.",
+    )
+    settle: Duration = Field(
+        seconds("30s"),
+        description="A change counts as a revision once nothing changed for this long.",
+    )
+    bake_time: Duration = Field(
+        seconds("1h"),
+        description="How long a revision must serve without a breach to become Stable.",
+    )
+
+
+class Budget(ApiModel):
+    """How many automatic rollbacks are allowed in a sliding window."""
+
+    max_rollbacks: Annotated[int, Field(ge=1, le=50)] = Field(
+        3, description="The greatest number of rollbacks in the window."
+    )
+    per: PositiveDuration = Field(seconds("24h"), description="Length of the window.")
+
+
+class Rollback(ApiModel):
+    """What the operator does about a breach."""
+
+    mode: RollbackMode = Field(
+        RollbackMode.AUTOMATIC,
+        description="Automatic, or DryRun: say what would have been done and write nothing.",
+    )
+    to: RollbackTo = Field(
+        RollbackTo.LAST_STABLE,
+        description="LastStable: the newest revision proven good. Previous: the last one that "
+        "finished its warm-up.",
+    )
+    to_revision: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Number of the revision to go to; only read by killSwitch: Rollback."
+    )
+    allow_unproven: bool = Field(
+        True,
+        description="Allow a revision that served but was never proven Stable when there is "
+        "nothing better.",
+    )
+    verify_for: Duration = Field(
+        seconds("5m"),
+        description="How long the metrics must be inside their bounds after a rollback.",
+    )
+    deadline: PositiveDuration = Field(
+        seconds("30m"),
+        description="How long a revision may take until it is completely rolled out.",
+    )
+    cooldown: Duration = Field(
+        seconds("10m"), description="No second automatic rollback within this time of the last one."
+    )
+    budget: Budget = Field(default_factory=Budget, description="Limit of automatic rollbacks.")
+
+
+class Quarantine(ApiModel):
+    """What happens when a revision that was found bad is deployed again."""
+
+    max_reverts: Annotated[int, Field(ge=0, le=10)] = Field(
+        1,
+        description="How many times a quarantined revision that is applied again is reverted "
+        "before the operator stops and reports Contested.",
+    )
+
+
+class History(ApiModel):
+    """How much is remembered."""
+
+    limit: Annotated[int, Field(ge=2, le=100)] = Field(
+        20, description="How many ModelRevisions are kept."
+    )
+
+
+def _whole_template() -> tuple[Component, ...]:
+    return (Component(name="template", pod_template=PodTemplateComponent()),)
+
+
+class ModelRolloutSpec(ApiModel):
+    """What to guard, how to measure it, and what to do when it turns bad."""
+
+    kill_switch: KillSwitch = Field(
+        KillSwitch.NONE,
+        description="None: the operator acts. Pause: it measures and writes nothing to the "
+        "workload. Rollback: it rolls back now, without waiting for metrics. Flipped by kubectl "
+        "patch; leave it out of manifests that GitOps applies.",
+    )
+    target_ref: TargetRef = Field(
+        description="The workload that serves the model. Immutable.",
+        json_schema_extra=validations(
+            cel(
+                "self == oldSelf",
+                "targetRef cannot be changed: delete this ModelRollout and create another",
+            )
+        ),
+    )
+    components: Annotated[
+        tuple[Component, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map())
+    ] = Field(
+        default_factory=_whole_template,
+        description="What makes up a version of the model. The rest of the pod template is "
+        "observed: it belongs to the identity of a revision and is never written.",
+        json_schema_extra=validations(
+            cel(
+                "self.size() == 1 || !self.exists(c, has(c.podTemplate))",
+                "podTemplate is the whole template: list it alone, or list image, env and arg "
+                "components without it",
+            ),
+            *(
+                cel(
+                    f"self.filter(c, has(c.{kind})).all(c, "
+                    f"self.exists_one(d, has(d.{kind}) && d.{kind} == c.{kind}))",
+                    f"two components name the same {kind}: write each place once",
+                )
+                for kind in ("image", "env", "arg")
+            ),
+        ),
+    )
+    prometheus: Prometheus = Field(
+        default_factory=Prometheus, description="Where the metrics are read."
+    )
+    metrics: Annotated[
+        tuple[Metric, ...], Field(min_length=1, max_length=20, json_schema_extra=list_map())
+    ] = Field(description="The quality metrics and their bounds.")
+    analysis: Analysis = Field(
+        default_factory=Analysis, description="When a revision is measured and proven."
+    )
+    rollback: Rollback = Field(
+        default_factory=Rollback, description="What the operator does about a breach."
+    )
+    quarantine: Quarantine = Field(
+        default_factory=Quarantine,
+        description="What happens when a revision that was found bad is deployed again.",
+    )
+    history: History = Field(default_factory=History, description="How much is remembered.")

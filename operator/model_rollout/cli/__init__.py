@@ -1,0 +1,1 @@
+"""The command line: composes the operator and starts it."""

@@ -1,0 +1,78 @@
+"""`modelrollout`, also `kubectl modelrollout`: the command line."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from model_rollout import __version__
+from model_rollout.cli.logs import configure_logs
+from model_rollout.cli.operator import Options, run_operator
+
+_EPILOG = "Documentation: README.md; the custom resources: kubectl explain modelrollout.spec"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    root = argparse.ArgumentParser(
+        prog="modelrollout",
+        description="Guards model deployments by the evidence of their quality metrics.",
+        epilog=_EPILOG,
+    )
+    root.add_argument("--version", action="version", version=f"modelrollout {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the operator")
+    run.add_argument("--kubeconfig", help="default: $KUBECONFIG, the pod's account, ~/.kube/config")
+    run.add_argument("--context", help="context of the kubeconfig")
+    run.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        help="guard only this namespace; repeat for several (default: the whole cluster)",
+    )
+    run.add_argument(
+        "--lease-namespace",
+        default=os.environ.get("POD_NAMESPACE", "model-rollout-system"),
+        help="where the Lease of the leader is (default: $POD_NAMESPACE or %(default)s)",
+    )
+    run.add_argument(
+        "--prometheus-url",
+        default=os.environ.get("PROMETHEUS_URL"),
+        help="for ModelRollouts that name none (default: $PROMETHEUS_URL)",
+    )
+    run.add_argument(
+        "--http-address",
+        type=_address,
+        default="0.0.0.0:8080",
+        help="HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one",
+    )
+    run.add_argument("--log-format", choices=("json", "text"), default="json")
+    run.add_argument("--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
+    return root
+
+
+def _address(text: str) -> str:
+    _, separator, port = text.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT: write for example :8080")
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    chosen = parser().parse_args(arguments)
+    configure_logs(chosen.log_format, chosen.log_level)
+    options = Options(
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        namespaces=tuple(chosen.namespace),
+        lease_namespace=chosen.lease_namespace,
+        prometheus_url=chosen.prometheus_url,
+        http_address=chosen.http_address,
+    )
+    return asyncio.run(run_operator(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

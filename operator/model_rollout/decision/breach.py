@@ -1,0 +1,112 @@
+"""What is wrong with the deployed revision, and whether it may be acted on."""
+
+from model_rollout.api.revision import RevisionPhase
+from model_rollout.api.rollout import RollbackMode
+from model_rollout.api.status import Phase, QuarantineEntry, TransactionKind
+from model_rollout.api.types import duration_text
+from model_rollout.decision.begin import Cause, begin
+from model_rollout.decision.brakes import brake
+from model_rollout.decision.facts import Facts
+from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.reasons import Reason
+from model_rollout.decision.resting import hold
+
+
+def quarantined_applied(facts: Facts) -> Decision | None:
+    """A revision that must not serve was applied again: revert it, a bounded number of times."""
+    current, live = facts.current, facts.live
+    if current is None or live is None or current.digest != live.digest:
+        return None
+    entry = facts.quarantined(live.digest)
+    if entry is None:
+        return None
+    if entry.reverts >= facts.spec.quarantine.max_reverts:
+        return _contested(facts, entry)
+    condition = entry.phase.value.lower()
+    cause = Cause(
+        kind=TransactionKind.REVERT,
+        reason=Reason.QUARANTINED_APPLIED,
+        sentence=f"it is {condition} ({entry.reason}: {entry.message}) and was applied again",
+        condemn=None,
+    )
+    decision = begin(facts, cause)
+    if decision.action is not Action.ROLL_BACK:
+        return decision
+    if facts.spec.rollback.mode is RollbackMode.DRY_RUN:
+        return _braked(facts, Reason.DRY_RUN, "rollback.mode is DryRun", decision)
+    return decision
+
+
+def _contested(facts: Facts, entry: QuarantineEntry) -> Decision:
+    manager = (facts.workload.manager if facts.workload else "") or "somebody"
+    message = (
+        f"revision {entry.revision} is {entry.phase.value.lower()} ({entry.reason}), was reverted "
+        f"{entry.reverts} times and is deployed again by {manager}; it is left alone now. Fix its "
+        "source: git revert the change in the repository that deploys it; or accept it with: "
+        f"kubectl annotate modelrollout {facts.ref.name} -n {facts.namespace} "
+        f"modelrollout.dev/unquarantine={entry.revision}"
+    )
+    return hold(facts, Reason.CONTESTED, message, phase=Phase.FAILED, from_=entry.revision)
+
+
+def did_not_help(facts: Facts) -> Decision | None:
+    """A rollback did not help: no other one, whatever the metrics say, until the latch falls."""
+    if facts.status.failure is None:
+        return None
+    message = facts.status.failure.message
+    return hold(facts, Reason.ROLLBACK_DID_NOT_HELP, message, phase=Phase.FAILED)
+
+
+def rollout_failed(facts: Facts) -> Decision | None:
+    """The current revision did not come up by the deadline, or crashes since it served."""
+    current, workload = facts.current, facts.workload
+    if current is None or workload is None or current.held_since is not None:
+        return None
+    deadline = facts.spec.rollback.deadline
+    if current.serving_since is None:
+        late = workload.caught_up and facts.age(current) >= deadline
+        what = "was not completely rolled out within"
+    else:
+        since = current.failing_since
+        late = since is not None and facts.now - since >= deadline
+        what = "crashes since it served, for"
+    if not late:
+        return None
+    pods = facts.pods
+    only_unschedulable = pods is not None and bool(pods.unschedulable) and not pods.stuck
+    why = f" ({pods.why})" if pods is not None and pods.why else ""
+    cause = Cause(
+        kind=TransactionKind.ROLLBACK,
+        reason=Reason.ROLLOUT_FAILED,
+        sentence=f"it {what} {duration_text(deadline)}: {workload.progress}{why}",
+        # A full cluster says nothing about the revision.
+        condemn=None if only_unschedulable else RevisionPhase.UNUSABLE,
+    )
+    return _act(facts, cause)
+
+
+def metric_breached(facts: Facts) -> Decision | None:
+    """A metric with action Rollback is breached: the evidence is there."""
+    if facts.current is None or not facts.breaches:
+        return None
+    cause = Cause(
+        kind=TransactionKind.ROLLBACK,
+        reason=Reason.METRIC_BREACHED,
+        sentence="; ".join(report.message for report in facts.breaches),
+        condemn=RevisionPhase.QUARANTINED,
+        metrics=tuple(report.name for report in facts.breaches),
+    )
+    return _act(facts, cause)
+
+
+def _act(facts: Facts, cause: Cause) -> Decision:
+    decision = begin(facts, cause)
+    if decision.action is not Action.ROLL_BACK:
+        return decision
+    on = brake(facts)
+    return decision if on is None else _braked(facts, *on, decision)
+
+
+def _braked(facts: Facts, reason: Reason, which: str, decision: Decision) -> Decision:
+    message = f"{which}, nothing is written. Without it: {decision.message}"
+    return hold(facts, reason, message, from_=decision.from_, to=decision.to)

@@ -1,0 +1,76 @@
+"""Clocks that stand still, and latches that fall by themselves: facts brought up to date first."""
+
+from dataclasses import replace
+
+from model_rollout.analysis.values import MetricClass
+from model_rollout.api.rollout import KillSwitch
+from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
+from model_rollout.decision.facts import Facts
+
+_LAG = 5.0
+"""Seconds after a change in which the controller may not have seen it yet without that being odd."""
+
+
+def brought_up_to_date(facts: Facts) -> Facts:
+    """Return the facts with clocks stopped or started and with fallen latches removed."""
+    status = facts.status
+    if status.current is not None and facts.workload is not None:
+        current = _failing(facts, _held(facts, status.current))
+        status = status.model_copy(update={"current": current})
+    status = _without_fallen_failure(facts, status)
+    status = _without_expired(facts, status)
+    return facts if status == facts.status else replace(facts, status=status)
+
+
+def _stands_still(facts: Facts, current: CurrentRevision) -> bool:
+    assert facts.workload is not None
+    lagging = not facts.workload.caught_up and facts.now - current.since > _LAG
+    interrupted = (
+        facts.status.transaction is not None
+        and facts.switch is KillSwitch.PAUSE
+        and facts.status.transaction.interrupted
+    )
+    return facts.workload.desired == 0 or facts.workload.paused or lagging or interrupted
+
+
+def _held(facts: Facts, current: CurrentRevision) -> CurrentRevision:
+    still = _stands_still(facts, current)
+    if still and current.held_since is None:
+        return current.model_copy(update={"held_since": facts.now})
+    if not still and current.held_since is not None:
+        held = current.held_seconds + max(0.0, facts.now - current.held_since)
+        return current.model_copy(update={"held_since": None, "held_seconds": round(held, 3)})
+    return current
+
+
+def _failing(facts: Facts, current: CurrentRevision) -> CurrentRevision:
+    """Note since when the pods of a revision that already served crash."""
+    assert facts.workload is not None
+    if current.serving_since is None:
+        return current
+    if facts.workload.rolled_out and current.failing_since is not None:
+        return current.model_copy(update={"failing_since": None})
+    stuck = facts.pods is not None and bool(facts.pods.stuck)
+    if stuck and current.failing_since is None:
+        return current.model_copy(update={"failing_since": facts.now})
+    return current
+
+
+def _without_fallen_failure(facts: Facts, status: ModelRolloutStatus) -> ModelRolloutStatus:
+    """A failure latch falls when its metrics were clear once, or something new is deployed."""
+    failure = status.failure
+    if failure is None:
+        return status
+    reports = [report for report in facts.reports if report.name in failure.metrics]
+    clear = all(r.answered and r.metric_class is MetricClass.CLEAR for r in reports)
+    measured = bool(facts.reports) and clear
+    current = status.current
+    elsewhere = current is not None and current.revision not in failure.revisions
+    return status.model_copy(update={"failure": None}) if measured or elsewhere else status
+
+
+def _without_expired(facts: Facts, status: ModelRolloutStatus) -> ModelRolloutStatus:
+    kept = tuple(e for e in status.quarantine if e.expires is None or e.expires > facts.now)
+    if len(kept) == len(status.quarantine):
+        return status
+    return status.model_copy(update={"quarantine": kept})

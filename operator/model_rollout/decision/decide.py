@@ -1,0 +1,50 @@
+"""The decision: a visible, ordered list of checks. The first that finds something decides."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from model_rollout.api.rollout import KillSwitch
+from model_rollout.api.status import Phase
+from model_rollout.decision import breach, lifecycle, persons, transaction
+from model_rollout.decision.clocks import brought_up_to_date
+from model_rollout.decision.facts import Facts
+from model_rollout.decision.outcome import Decision
+
+Check = Callable[[Facts], Decision | None]
+
+CHECKS: tuple[Check, ...] = (
+    persons.switch_flipped,  # what people do is written down first
+    persons.unquarantine,
+    lifecycle.target_taken,  # two guards would undo each other
+    lifecycle.workload_missing,
+    persons.switch_rollback,  # 1. a switch is on: what it says (Pause masks writes, see `decide`)
+    transaction.in_flight,  # 2. finish, verify or abandon
+    lifecycle.component_unreadable,  # 3. something is missing
+    lifecycle.content_changed,  # 5. settling, then a revision of its own
+    breach.quarantined_applied,  # 3. revert what must not serve, then Contested
+    lifecycle.serve,  # the current revision begins to serve
+    persons.switch_holds,  # 1. no other automation until the switch is None
+    breach.did_not_help,  # a rollback that did not help latches
+    breach.rollout_failed,  # 4. by the deadline, or crash-looping
+    lifecycle.rolling_out,  # 5. being rolled out
+    lifecycle.warming_up,  # 5. warming up
+    breach.metric_breached,  # 6. brakes, 7. act; not masked by another metric's missing data
+    lifecycle.metrics_unavailable,  # 8. hold
+    lifecycle.baked,  # 9. promote
+    lifecycle.nothing_wrong,  # 9. continue
+)
+
+
+def decide(facts: Facts) -> Decision:
+    """Return the one decision for these facts.
+
+    The same facts give the same decision: there is no clock, no randomness and no input or output
+    in here.
+    """
+    facts = brought_up_to_date(facts)
+    decision = next(found for check in CHECKS if (found := check(facts)) is not None)
+    if facts.switch is not KillSwitch.PAUSE:
+        return decision
+    if decision.writes_workload:
+        decision = transaction.interrupted(facts, decision)
+    return replace(decision, phase=Phase.PAUSED)

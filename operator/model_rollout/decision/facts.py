@@ -1,0 +1,150 @@
+"""What goes into a decision: everything that was read, frozen. "Not found" is a field."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from model_rollout.analysis.report import MetricReport
+from model_rollout.api.revision import RevisionPhase, RolloutRef
+from model_rollout.api.rollout import KillSwitch, MetricAction, ModelRolloutSpec
+from model_rollout.api.status import CurrentRevision, ModelRolloutStatus, QuarantineEntry
+from model_rollout.revisions.canonical import Json
+from model_rollout.revisions.content import Content
+from model_rollout.revisions.history import Revision
+from model_rollout.revisions.places import ComponentProblem
+
+UNQUARANTINE_ANNOTATION = "modelrollout.dev/unquarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The object that serves the model, as far as decisions read it."""
+
+    body: Json
+    uid: str
+    desired: int
+    rolled_out: bool
+    """All desired pods are of the newest template and available, and the controller has seen it."""
+    caught_up: bool
+    """The controller has seen the newest spec (`observedGeneration`)."""
+    paused: bool
+    progress: str
+    """How far the rollout is, for people: `1 of 2 pods updated, 0 available`."""
+    manager: str
+    """The field manager that wrote the pod template last: a program, never a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """What the pods of the newest template report. Only read while something is unsettled."""
+
+    old: int = 0
+    """Pods of an older template that are still there, terminating ones included."""
+    stuck: tuple[str, ...] = ()
+    """Reasons for which the revision itself is to blame, such as ImagePullBackOff."""
+    unschedulable: str = ""
+    """The scheduler's reason, when a pod found no node."""
+
+    @property
+    def why(self) -> str:
+        """The pods' own reason, for people; empty when they give none."""
+        return ", ".join(self.stuck) or self.unschedulable
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that one check knows. Times are seconds since the epoch."""
+
+    now: float
+    namespace: str
+    ref: RolloutRef
+    generation: int
+    spec: ModelRolloutSpec
+    status: ModelRolloutStatus
+    workload: Workload | None
+    content: Content | ComponentProblem | None
+    """What the workload holds; None when there is no workload."""
+    unchanged_for: float
+    """How many seconds the content has been seen unchanged."""
+    revisions: tuple[Revision, ...]
+    reports: tuple[MetricReport, ...]
+    pods: Pods | None = None
+    earlier: tuple[Content, ...] = ()
+    """Contents of ReplicaSets, oldest first; only read while no revision is recorded."""
+    taken_by: str = ""
+    """Name of an older ModelRollout with the same target."""
+    unquarantine: str | None = None
+    """Value of the unquarantine annotation."""
+    refused: str = ""
+    """Why the API server refused the patch of the transaction in flight."""
+    prometheus_known: bool = True
+    by_number: dict[int, Revision] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Index the revisions by number."""
+        object.__setattr__(self, "by_number", {r.number: r for r in self.revisions})
+
+    @property
+    def current(self) -> CurrentRevision | None:
+        """The recorded revision that is deployed."""
+        return self.status.current
+
+    @cached_property
+    def current_revision(self) -> Revision | None:
+        """The ModelRevision of the current revision."""
+        return self.by_number.get(self.status.current.revision) if self.status.current else None
+
+    @property
+    def live(self) -> Content | None:
+        """The readable content of the workload."""
+        return self.content if isinstance(self.content, Content) else None
+
+    @property
+    def switch(self) -> KillSwitch:
+        """The kill switch of the object."""
+        return self.spec.kill_switch
+
+    @cached_property
+    def breaches(self) -> tuple[MetricReport, ...]:
+        """Metrics with action Rollback that are breached."""
+        return tuple(r for r in self.guarding if r.breached)
+
+    @cached_property
+    def guarding(self) -> tuple[MetricReport, ...]:
+        """Metrics with action Rollback."""
+        return tuple(r for r in self.reports if r.action is MetricAction.ROLLBACK)
+
+    def quarantined(self, digest: str) -> QuarantineEntry | None:
+        """Return why the content with this digest must not serve, if so."""
+        for entry in self.status.quarantine:
+            expired = entry.expires is not None and entry.expires <= self.now
+            if entry.digest == digest and not expired:
+                return entry
+        return None
+
+    def next_number(self) -> int:
+        """Return the number of the next revision: numbers are never used twice."""
+        known = [r.number for r in self.revisions]
+        known += [entry.revision for entry in self.status.quarantine]
+        known += [self.status.current.revision] if self.status.current else []
+        return max(known, default=0) + 1
+
+    def age(self, current: CurrentRevision) -> float:
+        """Return how many seconds the clock of the current revision has run.
+
+        Since it serves, else since it was recorded; less the time that it stood still.
+        """
+        start = current.since if current.serving_since is None else current.serving_since
+        end = self.now if current.held_since is None else current.held_since
+        return max(0.0, end - start - current.held_seconds)
+
+    @property
+    def warmed_up(self) -> bool:
+        """Tell whether the current revision has served for `warmUp`."""
+        serves = self.current is not None and self.current.serving_since is not None
+        return serves and self.age(self.current) >= self.spec.analysis.warm_up  # type: ignore[arg-type]
+
+    @property
+    def is_stable(self) -> bool:
+        """Tell whether the current revision is proven good."""
+        revision = self.current_revision
+        return revision is not None and revision.phase is RevisionPhase.STABLE

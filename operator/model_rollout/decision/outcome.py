@@ -1,0 +1,57 @@
+"""What comes out of a decision."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from model_rollout.api.status import ModelRolloutStatus, Phase
+from model_rollout.decision.reasons import Reason
+from model_rollout.revisions.canonical import Json
+from model_rollout.revisions.history import NewRevision
+
+
+class Action(StrEnum):
+    """What is done."""
+
+    CONTINUE = "Continue"  # nothing is wrong
+    WAIT = "Wait"  # something happens by itself
+    HOLD = "Hold"  # something should be done and is not; the reason says why
+    NOTE = "Note"  # a person did something: flip, unquarantine
+    RECORD = "Record"  # a revision begins
+    SERVE = "Serve"  # the current revision begins to serve
+    PROMOTE = "Promote"  # the current revision is Stable
+    ROLL_BACK = "RollBack"  # a transaction begins
+    APPLY = "Apply"  # the workload is patched
+    CONCLUDE = "Conclude"  # a transaction ends
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision. Status, Event, log line and metric are all written from it."""
+
+    action: Action
+    reason: Reason
+    message: str
+    phase: Phase
+    status: ModelRolloutStatus
+    """The facts that the decision changes; `status.complete` adds what people read."""
+    create: tuple[NewRevision, ...] = ()
+    patch: tuple[Json, ...] = ()
+    """JSON Patch of the workload; applied after the status is written."""
+    again: bool = False
+    """Decide again at once: the decision only wrote down what happened."""
+    drop_unquarantine: bool = False
+    from_: int | None = None
+    to: int | None = None
+
+    @property
+    def writes_workload(self) -> bool:
+        """Tell whether the decision leads to a write of the workload."""
+        return bool(self.patch) or self.action is Action.ROLL_BACK
+
+    @property
+    def remembered(self) -> bool:
+        """Tell whether the decision is kept in `status.lastDecision`.
+
+        The patch itself is not: it was decided, and written down, with the intent.
+        """
+        return self.action not in (Action.CONTINUE, Action.WAIT) and not self.patch

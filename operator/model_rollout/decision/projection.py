@@ -1,0 +1,129 @@
+"""The phase of every ModelRevision, derived anew at each check from what is stored.
+
+Derived, not remembered: whatever was not written before a crash is written by the next check.
+"""
+
+from model_rollout.analysis.report import MetricReport
+from model_rollout.api.revision import (
+    MetricSummary,
+    ModelRevisionStatus,
+    RevisionPhase,
+    ServedPeriod,
+)
+from model_rollout.api.status import ModelRolloutStatus
+from model_rollout.decision.facts import Facts
+from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.reasons import Reason
+from model_rollout.decision.targets import EXPIRED, IMPORTED
+from model_rollout.revisions.history import Revision, surplus
+
+_KEPT_PERIODS = 20
+
+
+def revision_changes(
+    facts: Facts, decision: Decision
+) -> tuple[tuple[str, ModelRevisionStatus], ...]:
+    """Return the names of the ModelRevisions whose status differs from what it should be, with it."""
+    changes = []
+    for revision in facts.revisions:
+        wanted = _wanted(facts, decision, revision)
+        if wanted != revision.status:
+            changes.append((revision.name, wanted))
+    return tuple(changes)
+
+
+def prunable(facts: Facts, status: ModelRolloutStatus) -> tuple[Revision, ...]:
+    """Return the ModelRevisions beyond `history.limit`, oldest first.
+
+    Kept in any case: the current one, the newest stable one, and all that a transaction names.
+    """
+    kept = {status.current.revision} if status.current else set()
+    kept |= {status.stable.revision} if status.stable else set()
+    if status.transaction is not None:
+        transaction = status.transaction
+        kept |= {transaction.from_, transaction.to, transaction.result, *transaction.tried}
+    return surplus(facts.revisions, facts.spec.history.limit, frozenset(kept))
+
+
+def _wanted(facts: Facts, decision: Decision, revision: Revision) -> ModelRevisionStatus:
+    status = decision.status
+    is_current = status.current is not None and status.current.revision == revision.number
+    phase, reason, message = _phase(facts, decision, revision, is_current)
+    changes: dict[str, object] = {"served": _served(facts, status, revision, is_current)}
+    if (phase, reason) != (revision.phase, revision.status.reason):
+        changes |= {"phase": phase, "reason": reason, "message": message[:1024]}
+        changes["since"] = facts.now
+        measured_now = facts.current is not None and facts.current.revision == revision.number
+        if measured_now and any(report.checks for report in facts.reports):
+            changes["metrics"] = tuple(_summary(report) for report in facts.reports)
+    return revision.status.model_copy(update=changes)
+
+
+def _phase(
+    facts: Facts, decision: Decision, revision: Revision, is_current: bool
+) -> tuple[RevisionPhase, str, str]:
+    old = revision.status
+    for entry in decision.status.quarantine:
+        if entry.revision == revision.number:
+            return entry.phase, entry.reason, entry.message
+    if is_current and decision.action is Action.PROMOTE:
+        return RevisionPhase.STABLE, Reason.PROVEN, decision.message
+    if old.phase is RevisionPhase.CANDIDATE and _inherited(facts, revision):
+        return RevisionPhase.STABLE, Reason.COMPONENTS_CHANGED, "inherited"
+    if old.phase is RevisionPhase.STABLE:
+        return old.phase, old.reason, old.message
+    if is_current:
+        reason = _progress(facts, old)
+        return RevisionPhase.CANDIDATE, reason, old.message if reason == old.reason else ""
+    return _replaced(revision)
+
+
+def _inherited(facts: Facts, revision: Revision) -> bool:
+    origin = facts.by_number.get(revision.spec.inherits_from or 0)
+    return origin is not None and origin.phase is RevisionPhase.STABLE
+
+
+def _progress(facts: Facts, old: ModelRevisionStatus) -> str:
+    """How far the current candidate came; `Suspicious` stays, for it must not be a target."""
+    if old.phase is RevisionPhase.CANDIDATE and old.reason == Reason.SUSPICIOUS:
+        return old.reason
+    if facts.warmed_up and any(report.suspicious for report in facts.guarding):
+        return Reason.SUSPICIOUS
+    if facts.warmed_up:
+        return Reason.WARMED_UP
+    return old.reason if old.phase is RevisionPhase.CANDIDATE else ""
+
+
+def _replaced(revision: Revision) -> tuple[RevisionPhase, str, str]:
+    old = revision.status
+    if old.phase in (RevisionPhase.QUARANTINED, RevisionPhase.UNUSABLE):
+        # Its entry is gone: cleared by a person or by verification, or expired.
+        reason = EXPIRED if old.phase is RevisionPhase.UNUSABLE else Reason.UNQUARANTINED
+        return RevisionPhase.SUPERSEDED, reason, ""
+    if revision.spec.imported and not old.served:
+        return RevisionPhase.SUPERSEDED, IMPORTED, "read from a ReplicaSet; never measured"
+    reason = old.reason or "ReplacedEarly"
+    return RevisionPhase.SUPERSEDED, reason, old.message
+
+
+def _served(
+    facts: Facts, status: ModelRolloutStatus, revision: Revision, is_current: bool
+) -> tuple[ServedPeriod, ...]:
+    periods = revision.status.served
+    start = status.current.serving_since if is_current and status.current else None
+    if start is not None and not any(p.to is None for p in periods):
+        return (*periods, ServedPeriod(from_=start))[-_KEPT_PERIODS:]
+    if start is None and periods and periods[-1].to is None:
+        ended = periods[-1].model_copy(update={"to": facts.now})
+        return (*periods[:-1], ended)
+    return periods
+
+
+def _summary(report: MetricReport) -> MetricSummary:
+    return MetricSummary(
+        name=report.name,
+        value=report.value,
+        min=report.least,
+        max=report.greatest,
+        checks=report.checks,
+    )

@@ -1,0 +1,1 @@
+"""What runs: the store, the one scheduler, and gather → decide → persist → act for one guard."""

@@ -1,0 +1,196 @@
+"""Persist: what was decided is written down before it is done. The order is what makes it crash-safe.
+
+ModelRevisions are created before the status that names them; the status, with the intent, is
+written before the workload; the phases of ModelRevisions are derived from the status and may lag.
+"""
+
+import logging
+from collections.abc import Callable
+
+from model_rollout.api import API_VERSION
+from model_rollout.api.status import ModelRolloutStatus
+from model_rollout.api.types import time_text
+from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts
+from model_rollout.decision.notices import Notice, notices
+from model_rollout.decision.observed import FIELD_MANAGER
+from model_rollout.decision.outcome import Decision
+from model_rollout.decision.projection import prunable, revision_changes
+from model_rollout.decision.status import complete, material
+from model_rollout.engine.gather import Guard
+from model_rollout.engine.memory import Memory
+from model_rollout.engine.store import Store, key_of
+from model_rollout.ports.kubernetes import ApiError, Cluster, Conflict, Json, Key, NotFound
+from model_rollout.revisions.canonical import digest
+from model_rollout.revisions.history import NewRevision, revision_body
+from model_rollout.revisions.places import pointer
+
+log = logging.getLogger(__name__)
+
+_OLD = 600.0
+"""Seconds after which the Event of a decision made by a process that died is not caught up on."""
+
+
+class NotLeading(Exception):
+    """The Lease is lost: nothing may be written any more."""
+
+
+class Persister:
+    """Writes what was decided; every write is preceded by a look at the Lease."""
+
+    def __init__(
+        self, cluster: Cluster, store: Store, leading: Callable[[], bool], identity: str
+    ) -> None:
+        """`identity` is the name of this process in Events."""
+        self._cluster = cluster
+        self._store = store
+        self._leading = leading
+        self._identity = identity
+
+    def fence(self) -> None:
+        """Raise NotLeading when the Lease is lost, for example after the process was stopped."""
+        if not self._leading():
+            raise NotLeading
+
+    async def persist(self, guard: Guard, memory: Memory, facts: Facts, decision: Decision) -> None:
+        """Write revisions, status, revision phases and Events, in this order.
+
+        Raises `ApiError`; `Conflict` after the newest object was put into the store, so that the
+        next check decides on it.
+        """
+        for revision in decision.create:
+            await self._create_revision(guard, memory, revision)
+        status = complete(facts, decision)
+        await self._write_status(guard, status)
+        await self._write_revisions(guard, memory, facts, decision)
+        if decision.drop_unquarantine:
+            await self._drop_annotation(guard)
+        await self._announce(guard, memory, facts, status, decision)
+        await self._prune(guard, memory, facts, status)
+
+    async def _create_revision(self, guard: Guard, memory: Memory, new: NewRevision) -> None:
+        self.fence()
+        try:
+            body = await self._cluster.create_revision(revision_body(new, guard.namespace))
+        except Conflict:
+            # Number and content are in the name: a predecessor created the very same one.
+            memory.revisions = None
+            raise
+        assert memory.revisions is not None
+        memory.revisions[new.name] = body
+
+    async def _write_status(self, guard: Guard, status: ModelRolloutStatus) -> None:
+        if material(status) == material(guard.status):
+            return
+        self.fence()
+        data = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        try:
+            self._store.put_rollout(await self._cluster.write_rollout_status(guard.body, data))
+        except (Conflict, NotFound):
+            await self._refresh(key_of(guard.body))
+            raise
+
+    async def _refresh(self, key: Key) -> None:
+        body = await self._cluster.rollout(key)
+        if body is None:
+            self._store.drop_rollout(key)
+        else:
+            self._store.put_rollout(body)
+
+    async def _write_revisions(
+        self, guard: Guard, memory: Memory, facts: Facts, decision: Decision
+    ) -> None:
+        if memory.revisions is None:
+            return
+        for name, status in revision_changes(facts, decision):
+            self.fence()
+            data = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+            try:
+                body = await self._cluster.write_revision_status(memory.revisions[name], data)
+            except (Conflict, NotFound):
+                memory.revisions = None
+                raise
+            memory.revisions[name] = body
+
+    async def _drop_annotation(self, guard: Guard) -> None:
+        metadata = guard.body["metadata"]
+        path = pointer(("metadata", "annotations", UNQUARANTINE_ANNOTATION))
+        value = metadata["annotations"][UNQUARANTINE_ANNOTATION]
+        self.fence()
+        body = await self._cluster.patch_rollout(
+            key_of(guard.body),
+            [
+                {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
+                {"op": "test", "path": path, "value": value},
+                {"op": "remove", "path": path},
+            ],
+        )
+        self._store.put_rollout(body)
+
+    async def _announce(
+        self,
+        guard: Guard,
+        memory: Memory,
+        facts: Facts,
+        status: ModelRolloutStatus,
+        decision: Decision,
+    ) -> None:
+        found = list(notices(guard.spec, guard.status, status, decision))
+        if not memory.announced:
+            found += _catch_up(guard.status, facts.now)
+            memory.announced = True
+        for notice in found:
+            self.fence()
+            try:
+                event = _event(guard.body, notice, facts.now, self._identity)
+                await self._cluster.create_event(guard.namespace, event)
+            except ApiError as error:
+                # An Event is a courtesy; the status says the same and is already written.
+                log.warning("event not written", extra={"error": str(error)})
+
+    async def _prune(
+        self, guard: Guard, memory: Memory, facts: Facts, status: ModelRolloutStatus
+    ) -> None:
+        for revision in prunable(facts, status):
+            if memory.revisions is None or revision.name not in memory.revisions:
+                continue
+            self.fence()
+            uid = memory.revisions[revision.name]["metadata"]["uid"]
+            await self._cluster.delete_revision(Key(guard.namespace, revision.name), uid)
+            del memory.revisions[revision.name]
+
+
+def _catch_up(status: ModelRolloutStatus, now: float) -> list[Notice]:
+    """The Event of a decision whose process died after writing the status: the name is the same."""
+    last = status.last_decision
+    if last is None or now - last.time > _OLD:
+        return []
+    return [Notice(False, last.reason, last.action, last.message)]
+
+
+def _event(rollout: Json, notice: Notice, now: float, identity: str) -> Json:
+    metadata = rollout["metadata"]
+    # Named by content: the same notice, emitted again after a crash, is the same Event.
+    suffix = digest([metadata["uid"], notice.reason, notice.action, notice.note])[:12]
+    regarding = {
+        "apiVersion": API_VERSION,
+        "kind": "ModelRollout",
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        "uid": metadata["uid"],
+    }
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{metadata['name'][:200]}.{suffix}",
+            "namespace": metadata["namespace"],
+        },
+        "eventTime": time_text(now).replace("Z", "000Z"),
+        "type": "Warning" if notice.warning else "Normal",
+        "reason": notice.reason,
+        "action": notice.action,
+        "note": notice.note[:1000],
+        "regarding": regarding,
+        "reportingController": FIELD_MANAGER,
+        "reportingInstance": identity,
+    }

@@ -1,0 +1,42 @@
+"""Fixtures and options that several folders of tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcluster.controlplane import ControlPlane
+
+TESTS = Path(__file__).resolve().parent
+# By folder, so that no test can be forgotten. Tests of all other folders need no cluster.
+MARKERS = {"integration": "integration", "localcluster": "integration", "e2e": "e2e"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write golden files instead of comparing"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(TESTS):
+            folder = item.path.relative_to(TESTS).parts[0]
+            if marker := MARKERS.get(folder):
+                item.add_marker(marker)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A control plane for the whole run: work in a namespace of your own."""
+    with ControlPlane("tests") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def crds(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with our CustomResourceDefinitions, established."""
+    control_plane.kubectl("apply", "--server-side", "-f", str(TESTS.parent / "crds"))
+    names = ("crd/modelrollouts.modelrollout.dev", "crd/modelrevisions.modelrollout.dev")
+    control_plane.kubectl("wait", "--for=condition=Established", *names, "--timeout=30s")
+    return control_plane
