@@ -42,7 +42,7 @@ class KubeApi:
     async def from_kubeconfig(cls, path: str) -> Self:
         """The kubeconfig must hold a client certificate, as kwokctl's does."""
         loaded = client.Configuration()
-        await config.load_kube_config(path, client_configuration=loaded)  # type: ignore[no-untyped-call]
+        await config.load_kube_config(path, client_configuration=loaded)
         return cls(
             loaded.host, str(loaded.ssl_ca_cert), str(loaded.cert_file), str(loaded.key_file)
         )
