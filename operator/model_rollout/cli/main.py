@@ -37,6 +37,13 @@ def parser() -> argparse.ArgumentParser:
         help="where the Lease of the leader is (default: $POD_NAMESPACE or %(default)s)",
     )
     run.add_argument(
+        "--lease-duration",
+        type=_lease_duration,
+        default=15.0,
+        metavar="SECONDS",
+        help="after so long another process takes over from one that died (default: %(default)g)",
+    )
+    run.add_argument(
         "--prometheus-url",
         default=os.environ.get("PROMETHEUS_URL"),
         help="for ModelRollouts that name none (default: $PROMETHEUS_URL)",
@@ -59,6 +66,16 @@ def _address(text: str) -> str:
     return text
 
 
+def _lease_duration(text: str) -> float:
+    try:
+        length = float(text)
+    except ValueError:
+        length = 0.0
+    if not 1.0 <= length <= 600.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 600 seconds")
+    return length
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     chosen = parser().parse_args(arguments)
@@ -70,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lease_namespace=chosen.lease_namespace,
         prometheus_url=chosen.prometheus_url,
         http_address=chosen.http_address,
+        lease_duration=chosen.lease_duration,
     )
     return asyncio.run(run_operator(options))
 

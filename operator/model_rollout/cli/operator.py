@@ -25,7 +25,7 @@ from model_rollout.engine.checker import Checker
 from model_rollout.engine.gather import Gatherer
 from model_rollout.engine.measure import Measurer
 from model_rollout.engine.persist import NotLeading, Persister
-from model_rollout.engine.scheduler import Scheduler
+from model_rollout.engine.scheduler import Scheduler, first_delay
 from model_rollout.engine.store import Store
 from model_rollout.engine.sweep import Sweeper
 from model_rollout.handlers import watch_settings, watches
@@ -46,6 +46,8 @@ class Options:
     lease_namespace: str
     prometheus_url: str | None
     http_address: str
+    lease_duration: float
+    """Seconds after which another process may take over from one that died."""
 
 
 class Stopped(Exception):
@@ -55,13 +57,19 @@ class Stopped(Exception):
 class Operator:
     """All parts of one process, wired together."""
 
-    def __init__(self, options: Options, api: KubernetesApi, lease_api: KubernetesApi) -> None:
+    def __init__(
+        self,
+        options: Options,
+        telemetry: Telemetry,
+        api: KubernetesApi,
+        lease_api: KubernetesApi,
+    ) -> None:
         """`lease_api` is its own: renewals must not queue behind other requests."""
         self.options = options
-        self.telemetry = Telemetry()
+        self.telemetry = telemetry
         self.store = Store()
         self.identity = f"{os.uname().nodename}_{uuid.uuid4().hex[:8]}"
-        self.elector = Elector(lease_api, options.lease_namespace, LEASE, self.identity)
+        self.elector = self._elector(lease_api)
         self.cluster = KubernetesCluster(api, options.namespaces)
         self.sweeper = Sweeper(self.cluster, self.store)
         self.prometheus = PrometheusClient()
@@ -70,8 +78,20 @@ class Operator:
         self.checker = self._checker()
         self.watching = asyncio.Event()
         self.stop = asyncio.Event()
-        self.store.changed = self.scheduler.wake
         self.store.removed = self._removed
+
+    def _elector(self, api: KubernetesApi) -> Elector:
+        duration = self.options.lease_duration
+        return Elector(
+            api,
+            self.options.lease_namespace,
+            LEASE,
+            self.identity,
+            duration=duration,
+            # The proportions of Kubernetes' own components: 15 s, 10 s, 2 s.
+            renew_deadline=duration * 2 / 3,
+            retry=duration * 2 / 15,
+        )
 
     def _checker(self) -> Checker:
         measurer = Measurer(self.prometheus, self.history, self.telemetry.query_ended)
@@ -134,6 +154,10 @@ class Operator:
         await self.elector.acquire()
         self.telemetry.leading(True)
         log.info("leading", extra={"identity": self.identity, "guards": len(self.store)})
+        # Thousands of guards that are due in the same instant would be a storm on Prometheus.
+        for key, body in self.store.rollouts():
+            self.scheduler.schedule(key, first_delay(body))
+        self.store.changed = self.scheduler.wake
         await _first_to_end(self.elector.keep(), self.scheduler.run(self.checker.check))
 
     async def _give_back(self) -> None:
@@ -160,11 +184,12 @@ async def run_operator(options: Options) -> int:
     """Run the operator; return the exit status: 0 after a signal, 1 when it has to be restarted."""
     async with contextlib.AsyncExitStack() as stack:
         try:
-            api = await load_api(options.kubeconfig, options.context)
+            telemetry = Telemetry()
+            api = await load_api(options.kubeconfig, options.context, telemetry)
             stack.push_async_callback(api.close)
-            lease_api = await load_api(options.kubeconfig, options.context)
+            lease_api = await load_api(options.kubeconfig, options.context, telemetry)
             stack.push_async_callback(lease_api.close)
-            await Operator(options, api, lease_api).run()
+            await Operator(options, telemetry, api, lease_api).run()
         except NotFound as error:
             log.error(
                 "the CRDs are not installed: kubectl apply -f crds/", extra={"error": str(error)}

@@ -3,6 +3,7 @@
 import logging
 
 from model_rollout.api.rollout import KillSwitch
+from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Decision
 from model_rollout.engine.gather import Guard
 from model_rollout.engine.memory import Memory
@@ -30,7 +31,7 @@ class Actor:
         self._store = store
         self._persister = persister
 
-    async def act(self, guard: Guard, memory: Memory, decision: Decision) -> None:
+    async def act(self, guard: Guard, memory: Memory, facts: Facts, decision: Decision) -> None:
         """Apply the patch of a decision, if it has one and nobody stopped it meanwhile."""
         if not decision.patch or not await self._allowed(guard):
             return
@@ -39,12 +40,9 @@ class Actor:
         try:
             body = await self._cluster.patch_deployment(target, list(decision.patch))
         except (TestFailed, Conflict, NotFound):
-            # Somebody was faster. What is there now decides: their edit, or ours from before.
-            log.info("the workload changed before the patch", extra={"target": str(target)})
-            await self._read_again(guard)
+            await self._changed(guard, memory, facts)
         except (Rejected, Forbidden) as error:
-            transaction = guard.status.transaction
-            memory.refused = (transaction.id if transaction else "", str(error))
+            _refuse(guard, memory, str(error))
         else:
             self._store.put_deployment(body)
 
@@ -58,13 +56,23 @@ class Actor:
         self._store.put_rollout(live)
         return not _paused(live)
 
-    async def _read_again(self, guard: Guard) -> None:
+    async def _changed(self, guard: Guard, memory: Memory, facts: Facts) -> None:
+        """Somebody was faster. What is there now decides: their edit, or ours from before."""
         target = target_of(guard.body)
+        log.info("the workload changed before the patch", extra={"target": str(target)})
         body = await self._cluster.deployment(target)
         if body is None:
             self._store.drop_deployment(target)
-        else:
-            self._store.put_deployment(body)
+            return
+        self._store.put_deployment(body)
+        if facts.workload is not None and body["spec"] == facts.workload.body["spec"]:
+            # Nothing changed, so every `test` holds: the patch itself is wrong and stays wrong.
+            _refuse(guard, memory, "the patch does not fit the workload that it was made for")
+
+
+def _refuse(guard: Guard, memory: Memory, why: str) -> None:
+    transaction = guard.status.transaction
+    memory.refused = (transaction.id if transaction else "", why)
 
 
 def _paused(rollout: Json) -> bool:

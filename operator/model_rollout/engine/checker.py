@@ -120,7 +120,7 @@ class Checker:
                 },
             )
         await self._persister.persist(guard, memory, facts, decision)
-        await self._actor.act(guard, memory, decision)
+        await self._actor.act(guard, memory, facts, decision)
         return decision
 
     def _log_failure(self, key: Key, error: ApiError, delay: float) -> None:

@@ -6,15 +6,23 @@ import itertools
 import zlib
 from collections.abc import Awaitable, Callable
 
-from model_rollout.ports.kubernetes import Key
+from model_rollout.api.types import seconds
+from model_rollout.ports.kubernetes import Json, Key
 
 Check = Callable[[Key], Awaitable[float]]
 """Checks one guard; returns the seconds until it is due again."""
 
 
-def phase(uid: str, interval: float) -> float:
-    """Return when, within an interval, a guard is due first: spread by UID, the same every time."""
-    return zlib.crc32(uid.encode()) % 10_000 / 10_000 * interval
+def first_delay(rollout: Json) -> float:
+    """Return in how many seconds a ModelRollout that exists at start-up is due.
+
+    Spread over its interval by UID, the same every time; at once while a transaction is in flight.
+    """
+    if (rollout.get("status") or {}).get("transaction"):
+        return 0.0
+    interval = seconds(rollout["spec"].get("analysis", {}).get("interval", 30.0))
+    share = zlib.crc32(rollout["metadata"]["uid"].encode()) % 10_000 / 10_000
+    return share * interval
 
 
 class Scheduler:

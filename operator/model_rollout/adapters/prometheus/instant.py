@@ -28,6 +28,14 @@ _KINDS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
     (aiohttp.ClientError, ErrorKind.SERVER),
     (OSError, ErrorKind.REFUSED),
 )
+_HINTS = {
+    ErrorKind.REFUSED: "nothing accepts connections at Prometheus' address",
+    ErrorKind.DNS: "the host name of Prometheus is not known",
+    ErrorKind.TLS: "the certificate of Prometheus is not accepted",
+    ErrorKind.CLIENT: "the URL of Prometheus cannot be used",
+    ErrorKind.MALFORMED: "the answer was cut off or is not HTTP",
+    ErrorKind.SERVER: "the connection broke",
+}
 _NO_ANSWER = frozenset({ErrorKind.TIMEOUT, ErrorKind.DNS, ErrorKind.TLS, ErrorKind.REFUSED})
 
 
@@ -125,7 +133,7 @@ class PrometheusClient:
         kind = next(fitting, ErrorKind.CLIENT)  # the rest are ValueErrors: the URL is none
         if kind is ErrorKind.TIMEOUT:
             return QueryError(kind, f"no complete answer within {self._deadline:g} s")
-        return QueryError(kind, type(error).__name__)
+        return QueryError(kind, _HINTS[kind])
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
