@@ -16,6 +16,7 @@ from demo.observe import StepFailed
 from demo.steps import STEPS
 from localcluster.workspace import tail
 
+_LABEL_VALUE = r'"([^"]*)"'
 _NEEDS = """\
 Without --kubeconfig the demo starts everything itself. On a cluster of yours it needs
  - the rights of an administrator, and nothing of this operator installed there before;
@@ -122,7 +123,10 @@ def _writes(env: Environment) -> str:
         writes = env.operator.counter("modelrollout_api_writes_total")
     except OSError as error:
         return f"The operator does not tell what it wrote: {error}"
-    listed = ", ".join(f"{labels} {count:.0f}" for labels, count in sorted(writes.items()))
+    listed = ", ".join(
+        f"{' '.join(re.findall(_LABEL_VALUE, labels))} {count:.0f}"
+        for labels, count in sorted(writes.items())
+    )
     return f"Writes of the last operator to the API server: {sum(writes.values()):.0f} ({listed})"
 
 

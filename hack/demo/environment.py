@@ -109,7 +109,13 @@ class Environment:
 
     def _run_operator(self, stack: ExitStack, prometheus_url: str) -> None:
         self.metrics = Metrics(prometheus_url)
-        self.operator = Operator(self.kube, self._folder, prometheus_url, NAMESPACE)
+        self.operator = Operator(
+            self.kube,
+            self._folder,
+            prometheus_url=prometheus_url,
+            namespace=NAMESPACE,
+            lease=self.pace.lease,
+        )
         stack.callback(self.operator.stop)
         try:
             self.operator.start()

@@ -13,6 +13,7 @@ from model_rollout.api.types import duration_text
 _MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "examples" / "digits.yaml"
 _RANGE = re.compile(r"\[5m\]")
 _DEFAULT_FOR = "5m"
+_DEFAULT_LEASE = 15.0
 LOCAL_WINDOW = 2.0
 LOCAL_SCRAPE_INTERVAL = "500ms"
 
@@ -50,6 +51,11 @@ class Pace:
             "cooldown": self.times(0.5),
             "budget": {"maxRollbacks": 20},
         }
+
+    @property
+    def lease(self) -> float:
+        """How many seconds the Lease outlives an operator that was killed."""
+        return min(_DEFAULT_LEASE, self.window * 2.5)
 
     @property
     def for_(self) -> str:
@@ -98,4 +104,6 @@ def shortened(pace: Pace) -> list[str]:
     lines.append(f"rollback.budget.maxRollbacks: {before} → {after}")
     lines.append(f"metrics[].for: {_DEFAULT_FOR} → {pace.for_}")
     lines.append(f"rate() in the queries: 5m → {duration_text(pace.window)}")
+    lease = duration_text(pace.lease)
+    lines.append(f"operator --lease-duration: {duration_text(_DEFAULT_LEASE)} → {lease}")
     return lines

@@ -22,8 +22,11 @@ _STOP_TIMEOUT = 10.0
 class Operator:
     """Starts, kills and ends operators, one at a time; they share one log."""
 
-    def __init__(self, kube: Kube, folder: Path, prometheus_url: str, namespace: str) -> None:
+    def __init__(
+        self, kube: Kube, folder: Path, *, prometheus_url: str, namespace: str, lease: float
+    ) -> None:
         self._kube = kube
+        self._lease = lease
         self._kubeconfig = folder / "operator.kubeconfig"
         self._prometheus_url = prometheus_url
         self._namespace = namespace
@@ -56,6 +59,7 @@ class Operator:
             *("--kubeconfig", str(self._kubeconfig)),
             *("--namespace", self._namespace),
             *("--lease-namespace", SYSTEM_NAMESPACE),
+            *("--lease-duration", f"{self._lease:g}"),
             *("--prometheus-url", self._prometheus_url),
             *("--http-address", f"127.0.0.1:{self._port}"),
             *("--log-format", "text"),

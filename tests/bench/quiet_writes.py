@@ -1,6 +1,6 @@
 """Counts what the operator writes to the API server while nothing changes.
 
-    python tests/bench/quiet_writes.py --minutes 10
+python tests/bench/quiet_writes.py --minutes 10
 """
 
 import argparse
@@ -24,7 +24,9 @@ def main() -> int:
         unchanged = _versions(env) == versions
     others = {k: v for k, v in writes.items() if v and "leases" not in k}
     print(f"{minutes:g} quiet minutes, {made:.0f} checks:")
-    print(f"  renewals of the operator's own Lease: {sum(writes.values()) - sum(others.values()):.0f}")
+    print(
+        f"  renewals of the operator's own Lease: {sum(writes.values()) - sum(others.values()):.0f}"
+    )
     print(f"  other writes: {sum(others.values()):.0f} {others or ''}")
     print(f"  resourceVersions of ModelRollout, ModelRevisions, Deployment unchanged: {unchanged}")
     return 0 if not others and unchanged else 1

@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+import yaml
+
 from model_rollout import __version__
+from model_rollout.api.crd import custom_resource_definitions
 from model_rollout.cli.logs import configure_logs
 from model_rollout.cli.operator import Options, run_operator
 
@@ -22,7 +25,14 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"modelrollout {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run the operator")
+    crds = commands.add_parser("crds", help="print the CustomResourceDefinitions")
+    crds.set_defaults(execute=_print_crds)
+    _add_run(commands.add_parser("run", help="run the operator"))
+    return root
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.set_defaults(execute=_run)
     run.add_argument("--kubeconfig", help="default: $KUBECONFIG, the pod's account, ~/.kube/config")
     run.add_argument("--context", help="context of the kubeconfig")
     run.add_argument(
@@ -56,7 +66,6 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--log-format", choices=("json", "text"), default="json")
     run.add_argument("--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
-    return root
 
 
 def _address(text: str) -> str:
@@ -76,9 +85,13 @@ def _lease_duration(text: str) -> float:
     return length
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status."""
-    chosen = parser().parse_args(arguments)
+def _print_crds(_: argparse.Namespace) -> int:
+    """For `modelrollout crds | kubectl apply --server-side -f -`: those of this very version."""
+    print(yaml.safe_dump_all(custom_resource_definitions(), sort_keys=False), end="")
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> int:
     configure_logs(chosen.log_format, chosen.log_level)
     options = Options(
         kubeconfig=chosen.kubeconfig,
@@ -90,6 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lease_duration=chosen.lease_duration,
     )
     return asyncio.run(run_operator(options))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    chosen = parser().parse_args(arguments)
+    status: int = chosen.execute(chosen)
+    return status
 
 
 if __name__ == "__main__":
