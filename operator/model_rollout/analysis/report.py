@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model_rollout.analysis.measurement import State
+from model_rollout.analysis.measurement import ErrorKind, State
 from model_rollout.analysis.values import (
     ERRORS_IN_A_ROW,
     Evidence,
@@ -12,6 +12,8 @@ from model_rollout.analysis.values import (
 )
 from model_rollout.api.rollout import MetricAction
 from model_rollout.api.types import duration_text, time_text
+
+_QUERY_HINT = "; Prometheus cannot evaluate the query, try it there and correct it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,11 @@ def _clear_for(evidence: Evidence, rule: MetricRule) -> float:
 def _unavailable(evidence: Evidence, rule: MetricRule, now: float) -> str:
     if evidence.state is State.AMBIGUOUS:
         return "Ambiguous"
-    if evidence.state is State.ERROR and evidence.errors >= ERRORS_IN_A_ROW:
-        return evidence.detail.split(":", 1)[0]
+    if evidence.state is State.ERROR:
+        kind = evidence.detail.split(":", 1)[0]
+        # A query that does not parse will not parse next time; everything else may pass.
+        lasting = kind == ErrorKind.BAD_QUERY or evidence.errors >= ERRORS_IN_A_ROW
+        return kind if lasting else ""
     silent_since = evidence.created if evidence.answered is None else evidence.answered
     if evidence.state is State.NO_DATA and now - silent_since >= rule.no_data_after:
         return "NoData"
@@ -96,7 +101,8 @@ def _sentence(evidence: Evidence, rule: MetricRule, metric_class: MetricClass) -
             "aggregate it, for example with sum() or max()"
         )
     if evidence.state is State.ERROR:
-        return f"{rule.name} cannot be measured: {evidence.detail}"
+        hint = _QUERY_HINT if evidence.detail.startswith(ErrorKind.BAD_QUERY) else ""
+        return f"{rule.name} cannot be measured: {evidence.detail}{hint}"
     value = f"{rule.name} is {evidence.value:.4g} (limit {rule.limit})"
     if streak is None or metric_class is MetricClass.CLEAR:
         return value

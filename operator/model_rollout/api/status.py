@@ -64,6 +64,12 @@ class CurrentRevision(RevisionRef):
     """The revision that is deployed, and its clocks."""
 
     digest: Annotated[str, Field(max_length=64)] = Field(description="Identity of the revision.")
+    workload_uid: Annotated[str, Field(max_length=64)] = Field(
+        "", description="UID of the workload that holds it."
+    )
+    template_digest: Annotated[str, Field(max_length=64)] = Field(
+        "", description="Digest of the whole pod template, however spec.components describes it."
+    )
     since: Timestamp = Field(description="When it was recorded; the deadline counts from here.")
     serving_since: Timestamp | None = Field(
         None, description="When it was completely rolled out; warm-up and bake count from here."

@@ -24,7 +24,8 @@ UNUSABLE_FOR = 86400.0
 """Seconds after which a revision that could not be brought up may be tried again."""
 
 _KEPT_STARTS = 50
-_KEPT_ENTRIES = 100
+KEPT_ENTRIES = 100
+"""So many quarantined revisions are remembered; the oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def condemned(facts: Facts, cause: Cause) -> tuple[QuarantineEntry, ...]:
         expires=facts.now + UNUSABLE_FOR if unusable else None,
     )
     others = tuple(e for e in entries if e.digest != entry.digest)
-    return (*others, entry)[-_KEPT_ENTRIES:]
+    return (*others, entry)[-KEPT_ENTRIES:]
 
 
 def _starts(facts: Facts, cause: Cause) -> tuple[float, ...]:

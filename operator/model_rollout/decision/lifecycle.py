@@ -2,6 +2,7 @@
 
 from model_rollout.api.status import CurrentRevision, Phase
 from model_rollout.api.types import duration_text
+from model_rollout.decision.begin import KEPT_ENTRIES
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
@@ -46,7 +47,7 @@ def component_unreadable(facts: Facts) -> Decision | None:
 def content_changed(facts: Facts) -> Decision | None:
     """The workload holds something else than the current revision: wait until it settles."""
     live, current = facts.live, facts.current
-    if live is None or (current is not None and current.digest == live.digest):
+    if live is None or _unchanged(facts, live):
         return None
     if current is not None and _components_edited(facts, live):
         return record(facts, live, inherit=True)
@@ -59,10 +60,21 @@ def content_changed(facts: Facts) -> Decision | None:
     return record(facts, live)
 
 
+def _unchanged(facts: Facts, live: Content) -> bool:
+    """The same content in a workload that was deleted and created again has yet to come up."""
+    current, workload = facts.current, facts.workload
+    if current is None or workload is None or current.digest != live.digest:
+        return False
+    return current.workload_uid in ("", workload.uid)
+
+
 def _components_edited(facts: Facts, live: Content) -> bool:
     """The owner edited spec.components: the same deployment is described in another way."""
-    revision = facts.current_revision
-    return revision is not None and shape(revision.spec.components) != shape(live.components)
+    revision, current = facts.current_revision, facts.current
+    if revision is None or current is None:
+        return False
+    same_deployment = current.template_digest == live.template_digest
+    return same_deployment and shape(revision.spec.components) != shape(live.components)
 
 
 def record(facts: Facts, live: Content, *, inherit: bool = False) -> Decision:
@@ -73,10 +85,23 @@ def record(facts: Facts, live: Content, *, inherit: bool = False) -> Decision:
     known = next((r for r in facts.revisions if r.spec.digest == live.digest), None)
     before = facts.current.revision if inherit and facts.current else None
     create, number, name = _created(facts, live, known, before)
-    current = CurrentRevision(revision=number, name=name, digest=live.digest, since=facts.now)
+    current = CurrentRevision(
+        revision=number,
+        name=name,
+        digest=live.digest,
+        workload_uid=facts.workload.uid if facts.workload else "",
+        template_digest=live.template_digest,
+        since=facts.now,
+    )
+    quarantine = facts.status.quarantine
     if inherit and facts.current is not None:
-        kept = facts.current.model_dump(exclude={"revision", "name", "digest"})
-        current = CurrentRevision(revision=number, name=name, digest=live.digest, **kept)
+        names = {"revision": number, "name": name, "digest": live.digest}
+        current = facts.current.model_copy(update=names)
+        entry = facts.quarantined(facts.current.digest)
+        if entry is not None:
+            # Describing it in another way does not make it any better.
+            again = entry.model_copy(update={"revision": number, "digest": live.digest})
+            quarantine = (*quarantine, again)[-KEPT_ENTRIES:]
     if known is not None:
         reason, what = Reason.KNOWN_REVISION, f"Revision {number} is deployed again"
     elif inherit:
@@ -88,7 +113,7 @@ def record(facts: Facts, live: Content, *, inherit: bool = False) -> Decision:
         reason,
         what,
         resting_phase(facts) if inherit else Phase.PROGRESSING,
-        facts.status.model_copy(update={"current": current}),
+        facts.status.model_copy(update={"current": current, "quarantine": quarantine}),
         create=create,
         again=True,
         from_=facts.current.revision if facts.current else None,

@@ -57,9 +57,13 @@ def material(status: ModelRolloutStatus) -> dict[str, Any]:
     """
     data = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     data.pop("message", None)
-    for item in (*data.get("conditions", ()), *data.get("metrics", ())):
-        item.pop("message", None)
-        item.pop("value", None)
+    for metric in data.get("metrics", ()):
+        metric.pop("message", None)
+        metric.pop("value", None)
+    for condition in data.get("conditions", ()):
+        # One outage has many faces: refused, timed out, 503. Their order is no news.
+        condition.pop("reason", None)
+        condition.pop("message", None)
     return data
 
 

@@ -141,6 +141,8 @@ def _applied(facts: Facts, transaction: Transaction) -> Decision:
         revision=result.number,
         name=result.name,
         digest=facts.live.digest if facts.live else result.spec.digest,
+        workload_uid=transaction.workload_uid,
+        template_digest=facts.live.template_digest if facts.live else "",
         since=facts.now,
     )
     verifying = transaction.model_copy(update={"stage": Stage.VERIFYING, "interrupted": False})

@@ -28,6 +28,8 @@ class Content:
     observed_digest: str
     observed: dict[str, str]
     """Short digests of the parts of the observed rest, by place."""
+    template_digest: str = ""
+    """Digest of the whole template, whatever the components are; empty where there is none."""
 
     @property
     def components_digest(self) -> str:
@@ -66,7 +68,7 @@ def read_content(template: Json, components: tuple[Component, ...]) -> Content |
             return place
         values.append(_value(component.name, place))
         _blank(rest, place.path)
-    return Content(tuple(values), digest(rest), _parts(rest))
+    return Content(tuple(values), digest(rest), _parts(rest), digest(clean))
 
 
 def shape(components: tuple[ComponentValue, ...]) -> frozenset[tuple[str, str, str]]:
