@@ -34,9 +34,15 @@ def read_workload(body: Json) -> Workload:
         rolled_out=caught_up and desired > 0 and complete,
         caught_up=caught_up,
         paused=bool(spec.get("paused")),
-        progress=f"{updated} of {desired} pods updated, {available} available",
+        progress=_progress(desired, updated, status.get("replicas", 0), available),
         manager=_template_manager(metadata.get("managedFields") or ()),
     )
+
+
+def _progress(desired: int, updated: int, total: int, available: int) -> str:
+    # `available` counts pods of the old template too, so how many of those there are is said first.
+    old = f", {total - updated} of the old template left" if total > updated else ""
+    return f"{updated} of {desired} pods updated{old}, {available} available"
 
 
 def _template_manager(entries: tuple[Json, ...]) -> str:
