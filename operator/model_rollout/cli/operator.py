@@ -201,5 +201,9 @@ async def run_operator(options: Options) -> int:
         except (LeaseLost, NotLeading) as error:
             log.error("the Lease is lost, leaving at once", extra={"error": str(error)})
             return 1
+        except Exception:
+            # kopf ends for good on a watch that answers nonsense: to be started again is the cure.
+            log.exception("a part of the operator ended; it has to be started again")
+            return 1
     log.info("stopped")
     return 0
