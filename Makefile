@@ -70,6 +70,13 @@ integration: tools ## Against a real API server and a real Prometheus
 e2e: tools ## The steps of the demo as a test
 	$(PYTHON) -m pytest -m e2e $(PYTEST_ARGS)
 
+MINUTES ?= 10
+
+.PHONY: bench
+bench: tools ## CPU of one check, and writes to the API server in MINUTES quiet minutes
+	$(PYTHON) tests/bench/check_cost.py
+	$(PYTHON) tests/bench/quiet_writes.py --minutes $(MINUTES)
+
 .PHONY: verify-crds
 verify-crds: venv ## Fail when crds/ is not what the models generate
 	$(PYTHON) hack/update_crds.py --check
