@@ -7,6 +7,8 @@ import pytest
 
 from localcluster.controlplane import ControlPlane
 
+pytest_plugins = ["support.fixtures"]
+
 TESTS = Path(__file__).resolve().parent
 # By folder, so that no test can be forgotten. Tests of all other folders need no cluster.
 MARKERS = {"integration": "integration", "localcluster": "integration", "e2e": "e2e"}

@@ -9,6 +9,7 @@ import contextlib
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -126,6 +127,21 @@ def writing(resource: str, method: str | None = None) -> Match:
     )
 
 
+def intent(request: Request) -> bool:
+    """Match the status write that begins a transaction, the first write of a rollback."""
+    if not request.mutates or request.resource != "modelrollouts/status":
+        return False
+    transaction = request.json["status"].get("transaction")
+    return transaction is not None and transaction["stage"] == "Applying"
+
+
+def reading(resource: str) -> Match:
+    """Match reads of one object."""
+    return lambda request: (
+        request.method == "GET" and request.resource == resource and request.name != ""
+    )
+
+
 def watching(resource: str) -> Match:
     """Match requests that open a watch."""
     return lambda request: request.watches and request.resource == resource
@@ -140,6 +156,8 @@ class Write:
     answer: Json
     reached: bool
     """False when the proxy answered, or dropped it, before the API server saw it."""
+    time: float
+    """When it was recorded, by `time.monotonic`."""
 
     @property
     def committed(self) -> bool:
@@ -252,14 +270,15 @@ class FaultProxy:
             connector=aiohttp.TCPConnector(ssl=self._tls, limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
             read_bufsize=_LINE_LIMIT,
-            auto_decompress=False,
         )
         app = web.Application(client_max_size=8 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._handle)
         # A client that is killed must not leave its watches open here.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
@@ -317,8 +336,9 @@ class FaultProxy:
 
     def _open(self, incoming: web.Request, request: Request) -> Any:
         url = self._server.join(URL(incoming.raw_path, encoded=True))
+        headers = _passed_on(incoming.headers) | {"Accept-Encoding": "identity"}
         return self._session.request(
-            request.method, url, data=request.body or None, headers=_passed_on(incoming.headers)
+            request.method, url, data=request.body or None, headers=headers
         )
 
     def _record(self, request: Request, status: int, body: bytes, *, reached: bool) -> None:
@@ -328,7 +348,7 @@ class FaultProxy:
             answer = json.loads(body)
         except ValueError:
             answer = {}
-        write = Write(request, status, answer, reached)
+        write = Write(request, status, answer, reached, time.monotonic())
         with self._lock:
             self._writes.append(write)
         if write.committed:

@@ -18,6 +18,7 @@ _GROUPS = {
     "Deployment": ("apis/apps/v1", "deployments"),
     "ReplicaSet": ("apis/apps/v1", "replicasets"),
     "Pod": ("api/v1", "pods"),
+    "ServiceAccount": ("api/v1", "serviceaccounts"),
     "ModelRollout": ("apis/modelrollout.dev/v1alpha1", "modelrollouts"),
     "ModelRevision": ("apis/modelrollout.dev/v1alpha1", "modelrevisions"),
     "Event": ("apis/events.k8s.io/v1", "events"),
@@ -55,7 +56,7 @@ class Kube:
         answer = self._send("GET", _path(kind, namespace, name), missing_ok=True)
         return answer or None
 
-    def list(self, kind: str, namespace: str) -> list[Json]:
+    def items(self, kind: str, namespace: str) -> list[Json]:
         items: list[Json] = self._send("GET", _path(kind, namespace))["items"]
         return items
 
@@ -75,6 +76,10 @@ class Kube:
         path = _path(kind, namespace, name) + f"?fieldManager={manager}"
         return self._send("PATCH", path, patch, "application/merge-patch+json")
 
+    def json_patch(self, kind: str, namespace: str, name: str, operations: list[Json]) -> Json:
+        path = _path(kind, namespace, name) + "?fieldManager=kubectl-edit"
+        return self._send("PATCH", path, operations, "application/json-patch+json")
+
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete, dependents in the background; that it is gone already is no error."""
         body = {"propagationPolicy": "Background"}
@@ -84,7 +89,7 @@ class Kube:
         self,
         method: str,
         path: str,
-        body: Json | None = None,
+        body: Json | list[Json] | None = None,
         content_type: str = "application/json",
         *,
         missing_ok: bool = False,

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ class Setting:
     namespaces: tuple[str, ...]
     lease_namespace: str
     prometheus_url: str
-    lease_duration: float = 3.0
+    lease_duration: float
 
     def command(self) -> list[str]:
         return [
@@ -85,6 +84,14 @@ class Operator:
             ),
             timeout,
             f"the operator leads\n{tail(self.log, 30)}",
+        )
+
+    def wait_until_standby(self) -> None:
+        """Return once it waits for the Lease of another one."""
+        wait_until(
+            lambda: any(line.get("message") == "waiting for the Lease" for line in self.logs()),
+            _START_TIMEOUT,
+            "the operator waits for the Lease",
         )
 
     def kill(self) -> None:

@@ -4,10 +4,10 @@ import re
 
 from model_rollout.api.types import seconds
 
-_STRINGS = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`')
-_COMMENT = re.compile(r"#[^\n]*")
-_RANGE = re.compile(r"\[\s*([0-9a-z]+)\s*(:)?\s*[0-9a-z]*\s*\]")
-_OFFSET = re.compile(r"\boffset\s+([0-9][0-9a-z]*)")
+# Strings and comments in one pattern: a quote in a comment begins no string, nor the other way.
+_QUIET = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|#[^\n]*')
+_RANGE = re.compile(r"\[\s*([0-9a-z.]+)\s*(:)?\s*[0-9a-z.]*\s*\]")
+_OFFSET = re.compile(r"\boffset\s+([0-9][0-9a-z.]*)", re.IGNORECASE)
 
 
 def longest_range(query: str) -> float:
@@ -16,7 +16,7 @@ def longest_range(query: str) -> float:
     The longest plain range, plus every subquery range (they nest), plus the longest offset. Not a
     parser: Prometheus itself refuses what is malformed.
     """
-    text = _COMMENT.sub("", _STRINGS.sub('""', query))
+    text = _QUIET.sub("", query)
     plain = [0.0]
     nested = 0.0
     for duration, colon in _RANGE.findall(text):
@@ -31,5 +31,9 @@ def longest_range(query: str) -> float:
 def _length(duration: str) -> float:
     try:
         return seconds(duration)
+    except ValueError:
+        pass
+    try:
+        return float(duration)  # Prometheus 3 takes plain numbers for seconds
     except ValueError:
         return 0.0

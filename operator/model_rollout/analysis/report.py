@@ -40,6 +40,8 @@ class MetricReport:
     """True when this check gave a value."""
     patience: float
     """The time that the metric needs to say anything: max(for, 2 x every), in seconds."""
+    discard: float
+    """For so many seconds after a revision begins to serve, samples do not count."""
 
     @property
     def suspicious(self) -> bool:
@@ -67,6 +69,7 @@ def report(evidence: Evidence, rule: MetricRule, now: float) -> MetricReport:
         unavailable=_unavailable(evidence, rule, now),
         answered=evidence.state in (State.GOOD, State.BAD),
         patience=max(rule.hold_for, 2 * rule.pace),
+        discard=rule.discard,
     )
 
 

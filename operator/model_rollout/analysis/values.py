@@ -27,6 +27,7 @@ ERRORS_IN_A_ROW = 3
 
 _GAP_PACES = 2.5
 _GAP_SHARE = 0.2
+_KEPT_GAPS = 15
 
 
 class MetricClass(StrEnum):
@@ -94,17 +95,24 @@ class Streak:
     since: float
     last: float
     count: int
+    gaps: tuple[float, ...] = ()
+    """Seconds between the latest samples."""
 
     @property
     def span(self) -> float:
         """Seconds from the first sample to the last."""
         return self.last - self.since
 
+    @property
+    def spacing(self) -> float:
+        """The usual time between two samples: new ones may come less often than the spec says."""
+        return sorted(self.gaps)[(len(self.gaps) - 1) // 2] if self.gaps else 0.0
+
     def covers(self, length: float, pace: float) -> bool:
         """Tell whether the streak lasts `length` seconds with enough of the expected samples."""
         if self.span + 1e-3 < length:
             return False
-        return self.count >= PRESENT * (self.span // pace)
+        return self.count >= PRESENT * (self.span // max(pace, self.spacing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,8 @@ def _extend(streak: Streak | None, rule: MetricRule, sample: Sample) -> Streak:
         return streak
     if gap > max(_GAP_PACES * rule.pace, _GAP_SHARE * rule.hold_for):
         return fresh
-    return replace(streak, last=sample.time, count=streak.count + 1)
+    gaps = (*streak.gaps, gap)[-_KEPT_GAPS:]
+    return replace(streak, last=sample.time, count=streak.count + 1, gaps=gaps)
 
 
 def classify(evidence: Evidence, rule: MetricRule) -> MetricClass:

@@ -12,7 +12,7 @@ from model_rollout.api.status import (
     TransactionKind,
 )
 from model_rollout.decision.facts import Facts
-from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold
 from model_rollout.decision.targets import find_target
@@ -81,10 +81,10 @@ def _intent(facts: Facts, cause: Cause, target: Revision, live: Content) -> Deci
     assert facts.current is not None
     assert facts.workload is not None
     status, source = facts.status, facts.current.revision
-    result, create = _result(facts, target, live)
+    result, create = resulting(facts, target, live)
     attempt = status.attempts + 1
     verb = "Reverting" if cause.kind is TransactionKind.REVERT else "Rolling back"
-    message = f"{verb} revision {source} to revision {target.number}: {cause.sentence}"
+    message = clipped(f"{verb} revision {source} to revision {target.number}: {cause.sentence}")
     transaction = Transaction(
         id=transaction_id(facts, source, target.number, attempt),
         kind=cause.kind,
@@ -130,7 +130,7 @@ def transaction_id(facts: Facts, source: int, target: int, attempt: int) -> str:
     return digest([facts.ref.uid, workload, source, target, attempt])[:16]
 
 
-def _result(facts: Facts, target: Revision, live: Content) -> tuple[int, tuple[NewRevision, ...]]:
+def resulting(facts: Facts, target: Revision, live: Content) -> tuple[int, tuple[NewRevision, ...]]:
     """Return the revision that results: the target, or its components over the live rest."""
     wanted = identity(target.spec.components, live.observed_digest)
     for revision in (target, *facts.revisions):
@@ -160,7 +160,7 @@ def condemned(facts: Facts, cause: Cause) -> tuple[QuarantineEntry, ...]:
         digest=facts.current.digest,
         phase=cause.condemn,
         reason=cause.reason,
-        message=cause.sentence,
+        message=clipped(cause.sentence),
         since=facts.now,
         expires=facts.now + UNUSABLE_FOR if unusable else None,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from model_rollout.analysis.measurement import State
 from model_rollout.analysis.values import MetricClass
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
@@ -14,16 +15,20 @@ _LAG = 5.0
 def brought_up_to_date(facts: Facts) -> Facts:
     """Return the facts with clocks stopped or started and with fallen latches removed."""
     status = facts.status
-    if status.current is not None and facts.workload is not None:
+    if status.current is not None:
         current = _failing(facts, _held(facts, status.current))
         status = status.model_copy(update={"current": current})
+    if status.transaction is not None and facts.switch is not KillSwitch.PAUSE:
+        going_on = status.transaction.model_copy(update={"interrupted": False})
+        status = status.model_copy(update={"transaction": going_on})
     status = _without_fallen_failure(facts, status)
     status = _without_expired(facts, status)
     return facts if status == facts.status else replace(facts, status=status)
 
 
 def _stands_still(facts: Facts, current: CurrentRevision) -> bool:
-    assert facts.workload is not None
+    if facts.workload is None:
+        return True
     lagging = not facts.workload.caught_up and facts.now - current.since > _LAG
     interrupted = (
         facts.status.transaction is not None
@@ -45,10 +50,11 @@ def _held(facts: Facts, current: CurrentRevision) -> CurrentRevision:
 
 def _failing(facts: Facts, current: CurrentRevision) -> CurrentRevision:
     """Note since when the pods of a revision that already served crash."""
-    assert facts.workload is not None
-    if current.serving_since is None:
+    if current.serving_since is None or facts.workload is None:
         return current
-    if facts.workload.rolled_out and current.failing_since is not None:
+    # Where clocks stand still, nobody waits for the pods: the deadline begins anew afterwards.
+    fine = facts.workload.rolled_out or current.held_since is not None
+    if fine:
         return current.model_copy(update={"failing_since": None})
     stuck = facts.pods is not None and bool(facts.pods.stuck)
     if stuck and current.failing_since is None:
@@ -62,7 +68,7 @@ def _without_fallen_failure(facts: Facts, status: ModelRolloutStatus) -> ModelRo
     if failure is None:
         return status
     reports = [report for report in facts.reports if report.name in failure.metrics]
-    clear = all(r.answered and r.metric_class is MetricClass.CLEAR for r in reports)
+    clear = all(r.state is State.GOOD and r.metric_class is MetricClass.CLEAR for r in reports)
     measured = bool(facts.reports) and clear
     current = status.current
     elsewhere = current is not None and current.revision not in failure.revisions

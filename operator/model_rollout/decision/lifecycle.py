@@ -1,6 +1,8 @@
 """The life of a revision that nobody has to interfere with: settle, record, serve, warm up, bake."""
 
-from model_rollout.api.status import CurrentRevision, Phase
+from dataclasses import replace
+
+from model_rollout.api.status import CurrentRevision, ModelRolloutStatus, Phase
 from model_rollout.api.types import duration_text
 from model_rollout.decision.begin import KEPT_ENTRIES
 from model_rollout.decision.facts import Facts
@@ -56,8 +58,21 @@ def content_changed(facts: Facts) -> Decision | None:
         message = (
             f"the pod template changed; it counts once nothing changes for {duration_text(settle)}"
         )
-        return wait(facts, Reason.SETTLING, message)
+        return replace(wait(facts, Reason.SETTLING, message), status=_serves_no_more(facts))
     return record(facts, live)
+
+
+def _serves_no_more(facts: Facts) -> ModelRolloutStatus:
+    """A revision serves until its content changes: what is measured now is not about it.
+
+    Should it come back before the change settled, it serves, warms up and bakes anew.
+    """
+    current = facts.current
+    if current is None or current.serving_since is None:
+        return facts.status
+    ended = {"since": facts.now, "serving_since": None, "failing_since": None}
+    clocks = {"held_since": None, "held_seconds": 0.0}
+    return facts.status.model_copy(update={"current": current.model_copy(update=ended | clocks)})
 
 
 def _unchanged(facts: Facts, live: Content) -> bool:
@@ -93,7 +108,7 @@ def record(facts: Facts, live: Content, *, inherit: bool = False) -> Decision:
         template_digest=live.template_digest,
         since=facts.now,
     )
-    quarantine = facts.status.quarantine
+    quarantine, failure = facts.status.quarantine, facts.status.failure
     if inherit and facts.current is not None:
         names = {"revision": number, "name": name, "digest": live.digest}
         current = facts.current.model_copy(update=names)
@@ -102,6 +117,8 @@ def record(facts: Facts, live: Content, *, inherit: bool = False) -> Decision:
             # Describing it in another way does not make it any better.
             again = entry.model_copy(update={"revision": number, "digest": live.digest})
             quarantine = (*quarantine, again)[-KEPT_ENTRIES:]
+        if failure is not None:
+            failure = failure.model_copy(update={"revisions": (*failure.revisions, number)[-100:]})
     if known is not None:
         reason, what = Reason.KNOWN_REVISION, f"Revision {number} is deployed again"
     elif inherit:
@@ -113,7 +130,9 @@ def record(facts: Facts, live: Content, *, inherit: bool = False) -> Decision:
         reason,
         what,
         resting_phase(facts) if inherit else Phase.PROGRESSING,
-        facts.status.model_copy(update={"current": current, "quarantine": quarantine}),
+        facts.status.model_copy(
+            update={"current": current, "quarantine": quarantine, "failure": failure}
+        ),
         create=create,
         again=True,
         from_=facts.current.revision if facts.current else None,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from model_rollout.analysis.values import MetricClass
 from model_rollout.api.rollout import MetricAction, ModelRolloutSpec
-from model_rollout.api.status import ModelRolloutStatus
+from model_rollout.api.status import LastDecision, ModelRolloutStatus
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
 
@@ -20,6 +20,8 @@ class Notice:
     reason: str
     action: str
     note: str
+    time: float
+    """When it was found out: what happens again later is another Event."""
 
 
 def notices(
@@ -27,22 +29,22 @@ def notices(
     before: ModelRolloutStatus,
     after: ModelRolloutStatus,
     decision: Decision,
+    now: float,
 ) -> tuple[Notice, ...]:
     """Return the Events that tell people what changed."""
     found = []
-    if after.last_decision != before.last_decision:
-        found.append(
-            Notice(_is_warning(decision), decision.reason, decision.action, decision.message)
-        )
+    if after.last_decision is not None and after.last_decision != before.last_decision:
+        found.append(decided(after.last_decision))
     if decision.reason is not Reason.METRICS_UNAVAILABLE:
         found += _availability(before, after)
-    return (*found, *_notified_breaches(spec, before, after))
+    return (*found, *_notified_breaches(spec, before, after, now))
 
 
-def _is_warning(decision: Decision) -> bool:
-    if decision.reason in _GOOD_ENDS:
-        return False
-    return decision.action not in _CALM or decision.reason is Reason.UNQUARANTINE_REFUSED
+def decided(last: LastDecision) -> Notice:
+    """Return the Event of a decision, from what is stored of it: the same after a restart."""
+    bad = last.action not in _CALM or last.reason == Reason.UNQUARANTINE_REFUSED
+    warning = bad and last.reason not in _GOOD_ENDS
+    return Notice(warning, last.reason, last.action, last.message, last.time)
 
 
 def _availability(before: ModelRolloutStatus, after: ModelRolloutStatus) -> list[Notice]:
@@ -52,16 +54,17 @@ def _availability(before: ModelRolloutStatus, after: ModelRolloutStatus) -> list
         return []
     if new.status == "True" and old != "False":
         return []
-    return [Notice(new.status == "False", f"Metrics{new.reason}", "Measure", new.message)]
+    warning, since = new.status == "False", new.last_transition_time
+    return [Notice(warning, f"Metrics{new.reason}", "Measure", new.message, since)]
 
 
 def _notified_breaches(
-    spec: ModelRolloutSpec, before: ModelRolloutStatus, after: ModelRolloutStatus
+    spec: ModelRolloutSpec, before: ModelRolloutStatus, after: ModelRolloutStatus, now: float
 ) -> list[Notice]:
     watched = {m.name for m in spec.metrics if m.action is MetricAction.NOTIFY}
     old = {metric.name: metric.class_ for metric in before.metrics}
     return [
-        Notice(True, Reason.METRIC_BREACHED, "Notify", metric.message)
+        Notice(True, Reason.METRIC_BREACHED, "Notify", metric.message, now)
         for metric in after.metrics
         if metric.name in watched
         and metric.class_ == MetricClass.BREACHED

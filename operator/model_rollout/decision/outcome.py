@@ -8,6 +8,14 @@ from model_rollout.decision.reasons import Reason
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.history import NewRevision
 
+LONGEST = 2048
+"""The longest sentence that the API takes."""
+
+
+def clipped(sentence: str, length: int = LONGEST) -> str:
+    """Return a sentence that fits: twenty metrics that breach at once say more than one may hold."""
+    return sentence if len(sentence) <= length else sentence[: length - 1] + "…"
+
 
 class Action(StrEnum):
     """What is done."""

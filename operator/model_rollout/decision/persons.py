@@ -38,6 +38,10 @@ def unquarantine(facts: Facts) -> Decision | None:
         return None
     entries = facts.status.quarantine
     entry = next((e for e in entries if str(e.revision) == wanted.strip()), None)
+    if entry is None and _cleared(facts, wanted.strip()):
+        last = facts.status.last_decision
+        assert last is not None
+        return _note(facts, Reason.UNQUARANTINED, last.message, {}, drop=True, of=last.from_)
     if entry is None:
         numbers = ", ".join(str(e.revision) for e in entries) or "none is quarantined"
         message = (
@@ -51,7 +55,14 @@ def unquarantine(facts: Facts) -> Decision | None:
         f"The quarantine of revision {entry.revision} ({entry.reason}) was cleared by a person",
         {"quarantine": without_entry(facts.status, entry.revision), "failure": None},
         drop=True,
+        of=entry.revision,
     )
+
+
+def _cleared(facts: Facts, wanted: str) -> bool:
+    """It was cleared before, and only the removal of the annotation did not happen."""
+    last = facts.status.last_decision
+    return last is not None and last.reason == Reason.UNQUARANTINED and str(last.from_) == wanted
 
 
 def _note(
@@ -61,6 +72,7 @@ def _note(
     changes: dict[str, object],
     *,
     drop: bool = False,
+    of: int | None = None,
 ) -> Decision:
     return Decision(
         Action.NOTE,
@@ -70,6 +82,7 @@ def _note(
         facts.status.model_copy(update=changes),
         again=True,
         drop_unquarantine=drop,
+        from_=of,
     )
 
 
@@ -134,8 +147,11 @@ def switch_holds(facts: Facts) -> Decision | None:
         return None
     if seen.transaction is None:
         return hold(facts, Reason.NO_TARGET, _no_target(facts))
+    last = facts.status.last_transaction
+    ended = last.outcome if last is not None and last.id == seen.transaction else "done"
     return hold(
         facts,
         Reason.SWITCHED_BACK,
-        "killSwitch is Rollback and its rollback is done; set it to None to turn automation on",
+        f"killSwitch is Rollback and its rollback has ended ({ended}); set it to None to turn "
+        "automation on",
     )

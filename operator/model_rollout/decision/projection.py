@@ -14,7 +14,7 @@ from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
-from model_rollout.decision.targets import EXPIRED, IMPORTED
+from model_rollout.decision.targets import EXPIRED, IMPORTED, UNPROVEN
 from model_rollout.revisions.history import Revision, surplus
 
 _KEPT_PERIODS = 20
@@ -73,7 +73,7 @@ def _phase(
     if old.phase is RevisionPhase.STABLE:
         return old.phase, old.reason, old.message
     if is_current:
-        reason = _progress(facts, old)
+        reason = _progress(facts, revision)
         return RevisionPhase.CANDIDATE, reason, old.message if reason == old.reason else ""
     return _replaced(revision)
 
@@ -83,15 +83,19 @@ def _inherited(facts: Facts, revision: Revision) -> bool:
     return origin is not None and origin.phase is RevisionPhase.STABLE
 
 
-def _progress(facts: Facts, old: ModelRevisionStatus) -> str:
+def _progress(facts: Facts, revision: Revision) -> str:
     """How far the current candidate came; `Suspicious` stays, for it must not be a target."""
+    old = revision.status
     if old.phase is RevisionPhase.CANDIDATE and old.reason == Reason.SUSPICIOUS:
         return old.reason
-    if facts.warmed_up and any(report.suspicious for report in facts.guarding):
-        return Reason.SUSPICIOUS
-    if facts.warmed_up:
-        return Reason.WARMED_UP
-    return old.reason if old.phase is RevisionPhase.CANDIDATE else ""
+    # Clocks and reports speak of the revision that was current before this decision.
+    measured = facts.current is not None and facts.current.revision == revision.number
+    if measured and facts.warmed_up:
+        suspicious = any(report.suspicious for report in facts.guarding)
+        return Reason.SUSPICIOUS if suspicious else Reason.WARMED_UP
+    # What was good enough to go back to stays so while it begins to serve once more.
+    kept = old.phase is RevisionPhase.CANDIDATE or old.reason in UNPROVEN
+    return old.reason if kept else ""
 
 
 def _replaced(revision: Revision) -> tuple[RevisionPhase, str, str]:

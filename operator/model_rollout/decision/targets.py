@@ -10,7 +10,7 @@ from model_rollout.revisions.history import Revision
 IMPORTED = "Imported"
 EXPIRED = "Expired"
 
-_UNPROVEN = (Reason.WARMED_UP.value, EXPIRED, IMPORTED)
+UNPROVEN = (Reason.WARMED_UP.value, EXPIRED, IMPORTED)
 """Reasons of revisions that served without being measured to the end, best first."""
 
 
@@ -46,7 +46,7 @@ def _stable(facts: Facts) -> list[Revision]:
     stable = [r for r in facts.revisions if r.phase is RevisionPhase.STABLE]
     ranked = sorted(stable, key=_latest, reverse=True)
     if facts.spec.rollback.allow_unproven:
-        for reason in _UNPROVEN:
+        for reason in UNPROVEN:
             ranked += sorted(_superseded(facts, reason), key=_latest, reverse=True)
     return ranked
 

@@ -1,6 +1,8 @@
 """A transaction in flight: apply, see it come up, verify, conclude."""
 
+from model_rollout.analysis.measurement import State
 from model_rollout.analysis.report import MetricReport
+from model_rollout.analysis.values import MetricClass
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import (
@@ -13,14 +15,15 @@ from model_rollout.api.status import (
     TransactionKind,
 )
 from model_rollout.api.types import duration_text
-from model_rollout.decision.begin import Cause, begin, without_entry
+from model_rollout.decision.begin import Cause, begin, resulting, without_entry
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.lifecycle import serve
-from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold, wait
 from model_rollout.decision.targets import find_target
 from model_rollout.revisions.content import components_digest
+from model_rollout.revisions.history import Revision
 from model_rollout.revisions.restore import restore_operations
 
 
@@ -48,6 +51,7 @@ def conclude(
     lift: int | None = None,
 ) -> Decision:
     """Return the decision that ends the transaction; `lift` names a quarantine that falls with it."""
+    message = clipped(message)
     quarantine = facts.status.quarantine
     last = LastTransaction(
         id=transaction.id,
@@ -94,7 +98,7 @@ def _applying(facts: Facts, transaction: Transaction) -> Decision:
         return conclude(facts, transaction, Reason.REFUSED, message, lift=_lifted(transaction))
     live = _live_components(facts)
     if live == target.components_digest:
-        return _applied(facts, transaction)
+        return _applied(facts, transaction, target)
     if live != _digest_of(facts, transaction.from_):
         message = (
             f"{facts.workload.manager or 'somebody'} changed the components while revision "
@@ -135,17 +139,21 @@ def _lifted(transaction: Transaction) -> int | None:
     return None if transaction.kind is TransactionKind.REVERT else transaction.from_
 
 
-def _applied(facts: Facts, transaction: Transaction) -> Decision:
-    result = facts.by_number[transaction.result]
+def _applied(facts: Facts, transaction: Transaction, target: Revision) -> Decision:
+    assert facts.live is not None
+    # Not what the intent expected when the rest of the template was edited meanwhile.
+    number, create = resulting(facts, target, facts.live)
     current = CurrentRevision(
-        revision=result.number,
-        name=result.name,
-        digest=facts.live.digest if facts.live else result.spec.digest,
+        revision=number,
+        name=create[0].name if create else facts.by_number[number].name,
+        digest=facts.live.digest,
         workload_uid=transaction.workload_uid,
-        template_digest=facts.live.template_digest if facts.live else "",
+        template_digest=facts.live.template_digest,
         since=facts.now,
     )
-    verifying = transaction.model_copy(update={"stage": Stage.VERIFYING, "interrupted": False})
+    verifying = transaction.model_copy(
+        update={"stage": Stage.VERIFYING, "interrupted": False, "result": number}
+    )
     message = (
         f"Revision {transaction.to} is restored; waiting for its pods, then verifying that the "
         "metrics recover"
@@ -156,6 +164,7 @@ def _applied(facts: Facts, transaction: Transaction) -> Decision:
         message,
         Phase.VERIFYING,
         facts.status.model_copy(update={"transaction": verifying, "current": current}),
+        create=create,
         again=True,
         from_=transaction.from_,
         to=transaction.to,
@@ -213,10 +222,13 @@ def _next_candidate(facts: Facts, transaction: Transaction, why: str) -> Decisio
         metrics=transaction.metrics,
         tried=transaction.tried,
     )
-    if find_target(facts, frozenset(transaction.tried)) is None:
+    # The same components over another rest would not come up either, and are there already.
+    same = {r.number for r in facts.revisions if r.components_digest == _live_components(facts)}
+    target = find_target(facts, frozenset(transaction.tried) | same)
+    if target is None:
         message = f"{sentence}; no other revision is left to go back to"
         return conclude(facts, transaction, Reason.NO_TARGET, message, phase=Phase.FAILED)
-    return begin(facts, cause)
+    return begin(facts, cause, target)
 
 
 def _cause(transaction: Transaction) -> str:
@@ -230,7 +242,7 @@ def _measuring(facts: Facts, transaction: Transaction, current: CurrentRevision)
         return _still_breached(facts, transaction, breached)
     wanted = facts.spec.rollback.verify_for
     age = facts.age(current)
-    clear = all(report.clear_for >= wanted for report in reports)
+    clear = all(_clear(report, wanted) for report in reports)
     if clear and (reports or age >= wanted):
         measured = "; ".join(report.message for report in reports) or "no metric to verify"
         message = (
@@ -239,8 +251,9 @@ def _measuring(facts: Facts, transaction: Transaction, current: CurrentRevision)
         )
         return conclude(facts, transaction, Reason.SUCCEEDED, message, phase=Phase.ROLLED_BACK)
     patience = 3 * max([wanted, *(report.patience for report in reports)])
-    if age >= facts.spec.analysis.warm_up + patience:
-        undecided = "; ".join(r.message for r in reports if r.clear_for < wanted)
+    discarded = max([facts.spec.analysis.warm_up, *(report.discard for report in reports)])
+    if age >= discarded + patience:
+        undecided = "; ".join(r.message for r in reports if not _clear(r, wanted))
         message = (
             f"Rolled back revision {transaction.from_} to {transaction.to}, and within "
             f"{duration_text(patience)} it could not be shown that it helped: {undecided}"
@@ -252,6 +265,12 @@ def _measuring(facts: Facts, transaction: Transaction, current: CurrentRevision)
         f"Verifying the rollback to revision {transaction.to}: every metric must be clear for "
         f"{duration_text(wanted)}",
     )
+
+
+def _clear(report: MetricReport, wanted: float) -> bool:
+    """At least one sample must have said so, also where `verifyFor` is zero."""
+    good = report.state is State.GOOD and report.metric_class is MetricClass.CLEAR
+    return good and report.checks > 0 and report.clear_for >= wanted
 
 
 def _verified_metrics(facts: Facts, transaction: Transaction) -> tuple[MetricReport, ...]:
@@ -275,7 +294,7 @@ def _still_breached(
     )
     failure = Failure(
         reason=Reason.STILL_BREACHED,
-        message=message,
+        message=clipped(message),
         since=facts.now,
         metrics=tuple(report.name for report in breached),
         revisions=tuple(sorted({transaction.from_, transaction.result, *transaction.tried})),

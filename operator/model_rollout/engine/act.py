@@ -39,8 +39,12 @@ class Actor:
         self._persister.fence()
         try:
             body = await self._cluster.patch_deployment(target, list(decision.patch))
-        except (TestFailed, Conflict, NotFound):
-            await self._changed(guard, memory, facts)
+        except TestFailed:
+            if await self._is_unchanged(guard, facts):
+                # Every `test` holds, so the patch itself is wrong and stays wrong.
+                _refuse(guard, memory, "the patch does not fit the workload that it was made for")
+        except (Conflict, NotFound):
+            await self._read_again(guard)
         except (Rejected, Forbidden) as error:
             _refuse(guard, memory, str(error))
         else:
@@ -56,18 +60,25 @@ class Actor:
         self._store.put_rollout(live)
         return not _paused(live)
 
-    async def _changed(self, guard: Guard, memory: Memory, facts: Facts) -> None:
+    async def _is_unchanged(self, guard: Guard, facts: Facts) -> bool:
+        body = await self._read_again(guard)
+        return (
+            body is not None
+            and facts.workload is not None
+            and body["metadata"]["uid"] == facts.workload.uid
+            and body["spec"] == facts.workload.body["spec"]
+        )
+
+    async def _read_again(self, guard: Guard) -> Json | None:
         """Somebody was faster. What is there now decides: their edit, or ours from before."""
         target = target_of(guard.body)
         log.info("the workload changed before the patch", extra={"target": str(target)})
         body = await self._cluster.deployment(target)
         if body is None:
             self._store.drop_deployment(target)
-            return
-        self._store.put_deployment(body)
-        if facts.workload is not None and body["spec"] == facts.workload.body["spec"]:
-            # Nothing changed, so every `test` holds: the patch itself is wrong and stays wrong.
-            _refuse(guard, memory, "the patch does not fit the workload that it was made for")
+        else:
+            self._store.put_deployment(body)
+        return body
 
 
 def _refuse(guard: Guard, memory: Memory, why: str) -> None:

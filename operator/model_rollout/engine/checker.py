@@ -135,7 +135,10 @@ def _delay(guard: Guard, memory: Memory, decision: Decision) -> float:
     if decision.reason is Reason.SETTLING:
         settled = memory.unchanged_since + guard.spec.analysis.settle
         return min(interval, max(0.0, settled - time.monotonic()) + 0.01)
-    return interval
+    # From measurement to measurement: neither the time that a check takes nor a check in between,
+    # because something was seen to change, may stretch the pace that the evidence needs.
+    left = memory.next_measurement - time.monotonic()
+    return left if 0.0 < left < interval else interval
 
 
 def _backoff(memory: Memory, error: ApiError) -> float:

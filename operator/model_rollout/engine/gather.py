@@ -12,12 +12,13 @@ from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
 from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts, Pods, Workload
 from model_rollout.decision.observed import newest_hash, read_pods, read_workload
 from model_rollout.engine.measure import Measurer
-from model_rollout.engine.memory import Memory
+from model_rollout.engine.memory import Memory, Seen
 from model_rollout.engine.store import Store, target_of
 from model_rollout.ports.kubernetes import Cluster, Json
 from model_rollout.revisions.canonical import digest, normalised_template
 from model_rollout.revisions.content import Content, read_content
 from model_rollout.revisions.history import earlier_contents, parse_revision
+from model_rollout.revisions.places import ComponentProblem
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,7 @@ class Gatherer:
         body, spec, status = guard.body, guard.spec, guard.status
         deployment = await self._deployment(body)
         workload = read_workload(deployment) if deployment is not None else None
-        content = read_content(_template(workload), spec.components) if workload else None
-        unchanged_for = _unchanged_for(memory, workload)
+        content = _content(memory, workload, spec)
         if memory.revisions is None:
             uid = body["metadata"]["uid"]
             listed = await self._cluster.revisions(guard.namespace, uid)
@@ -81,7 +81,7 @@ class Gatherer:
             status=status,
             workload=workload,
             content=content,
-            unchanged_for=unchanged_for,
+            unchanged_for=time.monotonic() - memory.unchanged_since,
             revisions=tuple(parse_revision(item) for item in memory.revisions.values()),
             reports=tuple(report(m.evidence, m.rule, now) for m in memory.measured.values()),
             pods=await self._pods(workload, status.current),
@@ -107,7 +107,7 @@ class Gatherer:
         guard: Guard,
         memory: Memory,
         workload: Workload | None,
-        content: object,
+        content: Content | ComponentProblem | None,
         now: float,
     ) -> None:
         spec, current = guard.spec, guard.status.current
@@ -116,12 +116,11 @@ class Gatherer:
         url = self._url(spec)
         if url is None or workload is None or workload.desired == 0:
             return  # at zero, evidence stands still
-        if time.monotonic() < memory.next_measurement:
+        # A check that is a little early measures, too: the next one may be a whole interval away.
+        if time.monotonic() < memory.next_measurement - 0.1 * spec.analysis.interval:
             return
-        # A little less than the interval: the check itself is due a full interval later.
-        memory.next_measurement = time.monotonic() + 0.9 * spec.analysis.interval
-        live = content.digest if isinstance(content, Content) else ""
-        counts = current is not None and current.digest == live
+        memory.next_measurement = time.monotonic() + spec.analysis.interval
+        counts = counts_for(guard.status, content)
         await self._measurer.measure(memory, url, now, counts=counts)
 
     def _url(self, spec: ModelRolloutSpec) -> str | None:
@@ -158,6 +157,17 @@ class Gatherer:
         return str(oldest["metadata"]["name"])
 
 
+def counts_for(status: ModelRolloutStatus, content: Content | ComponentProblem | None) -> bool:
+    """Tell whether what is measured now says something about the current revision.
+
+    Not while the workload holds something else that has still to settle. An edit beside the
+    components does not stop the verification of a rollback.
+    """
+    if status.current is None or not isinstance(content, Content):
+        return False
+    return status.current.digest == content.digest or status.transaction is not None
+
+
 def _seniority(body: Json) -> tuple[str, str]:
     return (body["metadata"].get("creationTimestamp", ""), body["metadata"]["uid"])
 
@@ -167,10 +177,22 @@ def _template(workload: Workload) -> Json:
     return template
 
 
-def _unchanged_for(memory: Memory, workload: Workload | None) -> float:
-    """Settling is counted by the monotonic clock of this process; a restart begins it anew."""
-    now = time.monotonic()
-    seen = digest([workload.uid, normalised_template(_template(workload))]) if workload else ""
-    if seen != memory.fingerprint:
-        memory.fingerprint, memory.unchanged_since = seen, now
-    return now - memory.unchanged_since
+def _content(
+    memory: Memory, workload: Workload | None, spec: ModelRolloutSpec
+) -> Content | ComponentProblem | None:
+    """Read the content, unless neither the workload nor the components changed since the last time.
+
+    Settling is counted by the monotonic clock of this process; a restart begins it anew.
+    """
+    body = workload.body if workload else None
+    seen = memory.seen
+    if seen is not None and seen.body is body and seen.components == spec.components:
+        return seen.content
+    content = read_content(_template(workload), spec.components) if workload else None
+    fingerprint = (
+        digest([workload.uid, normalised_template(_template(workload))]) if workload else ""
+    )
+    if seen is None or seen.fingerprint != fingerprint:
+        memory.unchanged_since = time.monotonic()
+    memory.seen = Seen(body, spec.components, content, fingerprint)
+    return content

@@ -31,7 +31,7 @@ class Measurer:
         answers = await asyncio.gather(*(self._instant.query(url, m.rule.query) for m in measured))
         for item, answer in zip(measured, answers, strict=True):
             self._counted(type(answer).__name__)
-            memory.observe(item.rule.name, _at(answer, now))
+            memory.observe(item.rule.name, _at(answer, now), counts=counts)
 
     async def _rebuild(self, measured: list[Measured], url: str, now: float) -> bool:
         """Return False when Prometheus could not be asked: evidence is still to be rebuilt."""

@@ -11,7 +11,7 @@ from model_rollout.api import API_VERSION
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.api.types import time_text
 from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts
-from model_rollout.decision.notices import Notice, notices
+from model_rollout.decision.notices import Notice, decided, notices
 from model_rollout.decision.observed import FIELD_MANAGER
 from model_rollout.decision.outcome import Decision
 from model_rollout.decision.projection import prunable, revision_changes
@@ -61,10 +61,11 @@ class Persister:
             await self._create_revision(guard, memory, revision)
         status = complete(facts, decision)
         await self._write_status(guard, status)
+        self._note(guard, memory, facts, status, decision)
         await self._write_revisions(guard, memory, facts, decision)
         if decision.drop_unquarantine:
             await self._drop_annotation(guard)
-        await self._announce(guard, memory, facts, status, decision)
+        await self._announce(guard, memory, facts)
         await self._prune(guard, memory, facts, status)
 
     async def _create_revision(self, guard: Guard, memory: Memory, new: NewRevision) -> None:
@@ -126,7 +127,7 @@ class Persister:
         )
         self._store.put_rollout(body)
 
-    async def _announce(
+    def _note(
         self,
         guard: Guard,
         memory: Memory,
@@ -134,12 +135,16 @@ class Persister:
         status: ModelRolloutStatus,
         decision: Decision,
     ) -> None:
-        found = list(notices(guard.spec, guard.status, status, decision))
+        """Keep what is to be announced: a write in between may fail, and be made by a later check."""
         if not memory.announced:
-            found += _catch_up(guard.status, facts.now)
+            memory.untold += _catch_up(guard.status, facts.now)
             memory.announced = True
-        for notice in found:
+        memory.untold += notices(guard.spec, guard.status, status, decision, facts.now)
+
+    async def _announce(self, guard: Guard, memory: Memory, facts: Facts) -> None:
+        while memory.untold:
             self.fence()
+            notice = memory.untold.pop(0)
             try:
                 event = _event(guard.body, notice, facts.now, self._identity)
                 await self._cluster.create_event(guard.namespace, event)
@@ -164,13 +169,14 @@ def _catch_up(status: ModelRolloutStatus, now: float) -> list[Notice]:
     last = status.last_decision
     if last is None or now - last.time > _OLD:
         return []
-    return [Notice(False, last.reason, last.action, last.message)]
+    return [decided(last)]
 
 
 def _event(rollout: Json, notice: Notice, now: float, identity: str) -> Json:
     metadata = rollout["metadata"]
-    # Named by content: the same notice, emitted again after a crash, is the same Event.
-    suffix = digest([metadata["uid"], notice.reason, notice.action, notice.note])[:12]
+    # Named by content and time: the same notice, emitted again after a crash, is the same Event.
+    told = [notice.reason, notice.action, notice.note, time_text(notice.time)]
+    suffix = digest([metadata["uid"], *told])[:12]
     regarding = {
         "apiVersion": API_VERSION,
         "kind": "ModelRollout",

@@ -68,8 +68,9 @@ class Scheduler:
         """Run until cancelled. An exception of a check ends it: checks handle their own errors."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                key, due = await self._next()
+                # The slot first: a guard that waited for one could be woken, and run twice at once.
                 await self._slots.acquire()
+                key, due = await self._next()
                 self._lagged(max(0.0, asyncio.get_running_loop().time() - due))
                 self._running.add(key)
                 tasks.create_task(self._run_one(key, check))

@@ -46,6 +46,9 @@ class Store:
         old = self._rollouts.get(key)
         if old is not None and not _newer(body, old):
             return
+        if old is not None and target_of(old) != target_of(body):
+            # Deleted and created again, and the deletion was not seen.
+            self.drop_rollout(key)
         self._rollouts[key] = body
         self._by_target.setdefault(target_of(body), set()).add(key)
         self.changed(key)
@@ -96,7 +99,8 @@ def target_of(rollout: Json) -> Key:
 
 def _newer(body: Json, old: Json) -> bool:
     if body["metadata"]["uid"] != old["metadata"]["uid"]:
-        return _created(body) >= _created(old)
+        # Created within the same second: the versions of the two are comparable, too.
+        return (_created(body), _version(body)) > (_created(old), _version(old))
     return _version(body) > _version(old)
 
 

@@ -5,7 +5,12 @@ from typing import Any
 
 from model_rollout.api.revision import ComponentValue
 from model_rollout.api.rollout import Component
-from model_rollout.revisions.canonical import TRANSACTION_ANNOTATION, Json
+from model_rollout.revisions.canonical import (
+    TRANSACTION_ANNOTATION,
+    Json,
+    canonical_json,
+    normalised_template,
+)
 from model_rollout.revisions.places import ComponentProblem, Path, locate, pointer
 
 _TEMPLATE: Path = ("spec", "template")
@@ -61,6 +66,8 @@ def _single(template: Json, component: Component, value: str) -> list[Json]:
 
 
 def _whole(template: Json, value: str, transaction: str) -> list[Json]:
+    if canonical_json(normalised_template(template)) == value:
+        return []
     target: Json = json.loads(value)
     annotations = target.setdefault("metadata", {}).setdefault("annotations", {})
     annotations[TRANSACTION_ANNOTATION] = transaction

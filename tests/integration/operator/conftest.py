@@ -1,0 +1,67 @@
+"""Runs the scenarios of one file side by side: each has a namespace of its own and mostly waits.
+
+A test of this folder that takes `case` is started together with its neighbours, in a thread, when
+the first of them is due; its own turn is then to wait for its result. Nothing changes for the test
+itself, and `-k`, `-x` and node ids work as always.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from support.scenario import Site, scenario
+
+AT_ONCE = 4
+
+
+class SideBySide:
+    """The results of the tests that were started, by node id."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="scenario")
+        self._results: dict[str, Future[None]] = {}
+
+    def result(self, item: pytest.Function) -> None:
+        """Wait for one test; start it and its neighbours first if need be."""
+        if item.nodeid not in self._results:
+            for neighbour in item.session.items:
+                if neighbour.path == item.path and _takes_a_case(neighbour):
+                    self._results[neighbour.nodeid] = self._pool.submit(self._run, neighbour)
+        self._results[item.nodeid].result()
+
+    def end(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _run(self, item: pytest.Function) -> None:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        with scenario(self._site) as case:
+            item.obj(case=case, **parameters)
+
+
+def _takes_a_case(item: Any) -> bool:
+    return isinstance(item, pytest.Function) and "case" in item.fixturenames
+
+
+@pytest.fixture(scope="session")
+def side_by_side(site: Site) -> Iterator[SideBySide]:
+    running = SideBySide(site)
+    yield running
+    running.end()  # before the control plane goes
+
+
+@pytest.fixture
+def case(side_by_side: SideBySide) -> SideBySide:
+    """Stands for the scenario, which is made where the test runs."""
+    return side_by_side
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    found = pyfuncitem.funcargs.get("case")
+    if not isinstance(found, SideBySide):
+        return None
+    found.result(pyfuncitem)
+    return True

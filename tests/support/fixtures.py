@@ -1,0 +1,61 @@
+"""Fixtures for tests of the whole operator. Loaded by tests/conftest.py."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from localcluster.controlplane import ControlPlane
+from localcluster.prometheus import Prometheus
+from localcluster.workspace import Workspace
+from support.kube import Kube
+from support.metrics_source import MetricsSource
+from support.scenario import Scenario, Site, scenario
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def install(control_plane: ControlPlane) -> None:
+    """What an administrator does before the operator runs; and nodes whose pods are Ready at once."""
+    control_plane.kubectl("apply", "-k", str(REPOSITORY / "deploy"))
+    control_plane.scale_nodes(2)
+
+
+@pytest.fixture(scope="session")
+def metrics_source() -> Iterator[MetricsSource]:
+    with MetricsSource() as source:
+        yield source
+
+
+@pytest.fixture(scope="session")
+def scraping_prometheus(metrics_source: MetricsSource) -> Iterator[Prometheus]:
+    """A real Prometheus that scrapes what tests publish, four times a second."""
+    targets = {"tests": [metrics_source.address]}
+    with Prometheus(scrape_interval="250ms", static_targets=targets) as prometheus:
+        yield prometheus
+
+
+@pytest.fixture(scope="session")
+def site(
+    crds: ControlPlane, metrics_source: MetricsSource, scraping_prometheus: Prometheus
+) -> Iterator[Site]:
+    install(crds)
+    workspace = Workspace("operators")
+    try:
+        yield Site(crds, Kube(crds), scraping_prometheus, metrics_source, workspace)
+    finally:
+        workspace.close()
+
+
+@pytest.fixture
+def new_scenario(site: Site) -> Iterator[Callable[[], Scenario]]:
+    """Makes scenarios: for tests that need more than one."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(scenario(site))
+
+
+@pytest.fixture
+def case(new_scenario: Callable[[], Scenario]) -> Scenario:
+    """A namespace of its own, with a proxy and no operator yet."""
+    return new_scenario()

@@ -1,0 +1,434 @@
+"""A reverse proxy in front of the real Prometheus whose faults are switched while tests run.
+
+Every body that it makes up holds `CANARY`: a text that must never show up where people, or other
+tenants, read what the operator says. `Models` puts several models, each measured through a proxy of
+its own, under one operator: most of what a test of these faults does is waiting.
+"""
+
+import contextlib
+import functools
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from localcluster.prometheus import Prometheus
+from localcluster.waiting import wait_until
+from support.fault_proxy import Write
+from support.metrics_source import quality
+from support.scenario import GOOD, Scenario, version_of
+
+Json = dict[str, Any]
+
+CANARY = "canary-of-a-faulty-prometheus"
+OVERSIZE = 2 * 1024 * 1024
+BOMB_SIZE = 256 * 1024 * 1024
+_DRIP_PAUSE = 0.2
+
+
+class Fault(StrEnum):
+    """What becomes of a request instead of being passed on."""
+
+    REFUSED = "refused"  # the port is closed
+    UNAVAILABLE = "503"  # as Prometheus answers while it starts
+    BAD_GATEWAY = "502"  # HTML of a load balancer in front of nothing
+    UNKNOWN_ERROR = "500"  # an error type that Prometheus does not have
+    FORBIDDEN = "403"
+    ERROR_STATUS = "status:error"  # with code 200
+    HANGS = "hangs"  # accepts, never answers
+    DRIPS = "drips"  # a valid answer, one byte at a time, for ever
+    TRUNCATED = "truncated"  # JSON that ends in the middle
+    CUT_OFF = "cut off"  # the connection ends before the announced length
+    OVERSIZED = "oversized"
+    BOMB = "bomb"  # small on the wire, `BOMB_SIZE` unpacked
+    REDIRECT = "redirect"
+    HTML = "html"  # with code 200, as a login page
+    STRING = "string"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request as it arrived, whatever became of it."""
+
+    time: float
+    """In seconds since the epoch, to be compared with what the operator writes down."""
+    path: str
+    headers: dict[str, str]
+
+
+class PrometheusProxy:
+    """`with PrometheusProxy(url) as proxy:` listens on a free port of 127.0.0.1."""
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
+        self._fault: Fault | None = None
+        self._only = ""
+        self._changed = threading.Event()
+        self._lock = threading.Lock()
+        self._questions: list[Question] = []
+        # Bound for as long as the proxy lives and never listening: nobody else can take the port
+        # while it is closed.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self._server: _Server | None = None
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._changed.set()
+        self._close()
+        self._reserved.close()
+
+    @property
+    def url(self) -> str:
+        host, port = self._reserved.getsockname()
+        return f"http://{host}:{port}"
+
+    def inject(self, fault: Fault, *, only: str = "") -> None:
+        """From now on until the next fault or `clear`; requests that hang already end unanswered.
+
+        `only`: for paths that end like this.
+        """
+        self._switch(fault, only)
+
+    def clear(self) -> None:
+        """Pass everything on again."""
+        self._switch(None, "")
+
+    def questions(self, path: str = "") -> list[Question]:
+        """Return the requests so far, oldest first; those that a closed port refused are not known."""
+        with self._lock:
+            return [question for question in self._questions if question.path.endswith(path)]
+
+    def _switch(self, fault: Fault | None, only: str) -> None:
+        with self._lock:
+            self._fault, self._only, changed = fault, only, self._changed
+            self._changed = threading.Event()
+        changed.set()
+        if fault is Fault.REFUSED:
+            self._close()
+        elif self._server is None:
+            self._open()
+
+    def _open(self) -> None:
+        self._server = _Server(self._reserved.getsockname(), self._handler())
+        self._server.start()
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_one_request(self) -> None:
+                # A client that loses patience goes away in the middle: that is what is tested.
+                with contextlib.suppress(ConnectionError):
+                    super().handle_one_request()
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                proxy.serve(self, body)
+
+            def do_GET(self) -> None:
+                proxy.serve(self, None)
+
+            def log_message(self, *_: Any) -> None:
+                """The requests are recorded."""
+
+        return Handler
+
+    def serve(self, handler: BaseHTTPRequestHandler, body: bytes | None) -> None:
+        path = handler.path.partition("?")[0]
+        with self._lock:
+            self._questions.append(Question(time.time(), path, dict(handler.headers)))
+            fault = self._fault if path.endswith(self._only) else None
+            changed = self._changed
+        if fault is None:
+            _send(handler, *self._pass_on(handler, body))
+        elif fault is Fault.HANGS:
+            changed.wait()
+        elif fault is Fault.DRIPS:
+            _drip(handler, changed)
+        else:
+            _send(handler, *_ANSWERS[fault]())
+
+    def _pass_on(self, handler: BaseHTTPRequestHandler, body: bytes | None) -> "_Answer":
+        address = self._upstream + handler.path
+        kind = handler.headers.get("Content-Type", "application/x-www-form-urlencoded")
+        request = urllib.request.Request(address, data=body, headers={"Content-Type": kind})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, dict(_JSON), answer.read()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, dict(_JSON), refusal.read()
+
+
+class _Server(ThreadingHTTPServer):
+    """Of one period in which the port is open."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.2,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+
+_Answer = tuple[int, dict[str, str], bytes]
+_JSON = {"Content-Type": "application/json"}
+_PAGE = f"<html><body><h1>Log in to {CANARY}</h1></body></html>".encode()
+
+
+def _send(
+    handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    handler.send_response(status)
+    for name, value in ({"Content-Length": str(len(body))} | headers).items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def _drip(handler: BaseHTTPRequestHandler, changed: threading.Event) -> None:
+    """Spaces are valid JSON: nothing but a deadline for the whole answer ends this."""
+    handler.send_response(200)
+    for name, value in (_JSON | {"Content-Length": "1000000"}).items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    while not changed.wait(_DRIP_PAUSE):
+        handler.wfile.write(b" ")
+
+
+def _json(status: int, body: bytes, **headers: str) -> _Answer:
+    return status, _JSON | {name.replace("_", "-"): text for name, text in headers.items()}, body
+
+
+def _page(status: int) -> _Answer:
+    return status, {"Content-Type": "text/html"}, _PAGE
+
+
+def _error(kind: str) -> bytes:
+    text = {"status": "error", "errorType": kind, "error": CANARY, "data": CANARY}
+    return json.dumps(text).encode()
+
+
+def _value() -> bytes:
+    return _success("vector", [{"metric": {"canary": CANARY}, "value": [time.time(), "0.95"]}])
+
+
+def _histogram() -> Json:
+    buckets = [[0, "0.5", "1", "1"]]
+    histogram = {"count": "1", "sum": "0.95", "buckets": buckets}
+    return {"metric": {"canary": CANARY}, "histogram": [time.time(), histogram]}
+
+
+def _success(kind: str, result: object) -> bytes:
+    text = {"status": "success", "data": {"resultType": kind, "result": result}}
+    return json.dumps(text).encode()
+
+
+@functools.cache
+def _bomb() -> bytes:
+    """Spaces, so that a reader without a limit would even find a valid value at the end."""
+    return b"".join(_packed())
+
+
+def _packed() -> Iterator[bytes]:
+    packer = zlib.compressobj(9, wbits=31)
+    for _ in range(BOMB_SIZE // (1024 * 1024)):
+        yield packer.compress(b" " * 1024 * 1024)
+    yield packer.compress(_value())
+    yield packer.flush()
+
+
+_ANSWERS: dict[Fault, Callable[[], _Answer]] = {
+    Fault.UNAVAILABLE: lambda: _json(503, _error("unavailable")),
+    Fault.BAD_GATEWAY: lambda: _page(502),
+    Fault.UNKNOWN_ERROR: lambda: _json(500, _error(CANARY)),
+    Fault.FORBIDDEN: lambda: _json(403, CANARY.encode(), WWW_Authenticate=CANARY),
+    Fault.ERROR_STATUS: lambda: _json(200, _error("internal")),
+    Fault.TRUNCATED: lambda: _json(200, _value()[:-20]),
+    Fault.CUT_OFF: lambda: _json(200, _value(), Content_Length="1000"),
+    # A valid answer but for its size.
+    Fault.OVERSIZED: lambda: _json(200, b" " * OVERSIZE + _value()),
+    Fault.BOMB: lambda: _json(200, _bomb(), Content_Encoding="gzip"),
+    Fault.REDIRECT: lambda: _json(302, CANARY.encode(), Location=f"/redirected/{CANARY}"),
+    Fault.HTML: lambda: _page(200),
+    Fault.STRING: lambda: _json(200, _success("string", [time.time(), CANARY])),
+    Fault.HISTOGRAM: lambda: _json(200, _success("vector", [_histogram()])),
+}
+
+
+@dataclass
+class Model:
+    """One of several guarded models, with a gauge and a Prometheus of its own."""
+
+    case: Scenario
+    name: str
+    prometheus: PrometheusProxy
+    quality: dict[str, float | None] = field(default_factory=dict)
+    """What the gauge shows while a version is deployed; `GOOD` where nothing is said."""
+
+    @property
+    def query(self) -> str:
+        return quality(self.case.namespace).replace("}", f',model="{self.name}"}}')
+
+    def show(self, value: float | None, **labels: str) -> None:
+        """Set the gauge; None takes it away. With labels it is one more series."""
+        self.case.site.source.publish(self.case.namespace, value, model=self.name, **labels)
+
+    def deploy(self, version: str, **changes: Any) -> None:
+        self.case.deploy(version, name=self.name, **changes)
+        self.show_version(version)
+
+    def show_version(self, version: str) -> None:
+        self.show(self.quality.get(version, GOOD))
+
+    def guard(self, **spec: Any) -> None:
+        """Create its ModelRollout; `metric` changes fields of the one metric, `metrics` adds more."""
+        metric = {"query": self.query, **spec.pop("metric", {})}
+        spec.setdefault("prometheus", {"url": self.prometheus.url})
+        spec["target"] = self.name
+        self.case.guard(self.name, metric=metric, **spec)
+
+    def stable(self, version: str = "v1", **spec: Any) -> None:
+        """Deploy and guard it, and wait until the version is Stable."""
+        self.deploy(version)
+        self.guard(**spec)
+        self.wait_for_reason("Watching")
+
+    def edit(self, **spec: Any) -> None:
+        """Merge fields into the spec of its ModelRollout."""
+        self.case.edit({"spec": spec}, kind="ModelRollout", name=self.name)
+
+    def status(self) -> Json:
+        return self.case.status(self.name)
+
+    def metric(self, name: str = "quality") -> Json:
+        metrics = self.status().get("metrics", [])
+        return next((metric for metric in metrics if metric["name"] == name), {})
+
+    def condition(self, type_: str) -> Json:
+        return self.case.condition(type_, self.name)
+
+    def version(self) -> str:
+        return self.case.version(self.name)
+
+    def phase(self, revision: int) -> str:
+        """The phase of a ModelRevision."""
+        return self._revisions()[revision]["status"]["phase"]
+
+    def revision_reason(self, revision: int) -> str:
+        """Why a ModelRevision has its phase."""
+        return self._revisions()[revision]["status"].get("reason", "")
+
+    def _revisions(self) -> dict[int, Json]:
+        items = self.case.site.kube.list("ModelRevision", self.case.namespace)
+        ours = [i for i in items if i["spec"]["rolloutRef"]["name"] == self.name]
+        return {item["spec"]["number"]: item for item in ours}
+
+    def events(self) -> list[tuple[str, str]]:
+        """Reason and note of each of its Events."""
+        items = self.case.site.kube.list("Event", self.case.namespace)
+        ours = [e for e in items if e["regarding"]["name"] == self.name]
+        return [(event["reason"], event["note"]) for event in ours]
+
+    def statuses(self) -> list[Json]:
+        """Every status that the operator wrote, oldest first: what a poll may miss."""
+        writes = self.case.proxy.writes("modelrollouts/status")
+        ours = [write for write in writes if write.request.name == self.name]
+        return [write.answer["status"] for write in ours]
+
+    def patches(self) -> int:
+        """How often the operator tried to write the Deployment, dry runs and refusals included."""
+        writes = self.case.proxy.writes("deployments", "deployments/scale", committed=False)
+        return sum(write.request.name == self.name for write in writes)
+
+    def wait(self, wanted: Callable[[Json], object], describe: str, timeout: float = 40.0) -> Json:
+        """Wait until `wanted` accepts the status; return that status."""
+        return wait_until(
+            self.status, timeout, f"{self.name}: {describe}", until=wanted, interval=0.2
+        )
+
+    def wait_for_reason(self, reason: str, timeout: float = 40.0) -> Json:
+        return self.wait(lambda status: status.get("reason") == reason, reason, timeout)
+
+    def wait_for_outcome(self, outcome: str, timeout: float = 40.0) -> Json:
+        """Wait until a transaction ended like this; return `status.lastTransaction`."""
+        status = self.wait(
+            lambda status: (
+                not status.get("transaction")
+                and status.get("lastTransaction", {}).get("outcome") == outcome
+            ),
+            f"a transaction that ends {outcome}",
+            timeout,
+        )
+        last: Json = status["lastTransaction"]
+        return last
+
+    def wait_for_measurements(self, count: int) -> None:
+        """Wait for so many more: what was not done until then will not be done."""
+        wanted = len(self.prometheus.questions("/query")) + count
+        wait_until(
+            lambda: len(self.prometheus.questions("/query")) >= wanted,
+            count + 30.0,
+            f"{self.name}: {count} more measurements",
+            interval=0.2,
+        )
+
+
+class Models:
+    """Several models in the namespace of one scenario; may be used by several threads."""
+
+    def __init__(self, case: Scenario, prometheus: Prometheus) -> None:
+        self.case = case
+        self.prometheus = prometheus
+        self._models: dict[str, Model] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.case.proxy.committed = self._follow
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, name: str, **quality: float | None) -> Model:
+        """Make a model that is not deployed yet; `quality` says how good its versions are."""
+        proxy = self._stack.enter_context(PrometheusProxy(self.prometheus.url))
+        model = self._models[name] = Model(self.case, name, proxy, dict(quality))
+        return model
+
+    def __getitem__(self, name: str) -> Model:
+        return self._models[name]
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    def _follow(self, write: Write) -> None:
+        """The restored version answers now, so its quality is what is measured."""
+        model = self._models.get(write.request.name)
+        if model is not None and write.request.resource == "deployments":
+            model.show_version(version_of(write.answer))
