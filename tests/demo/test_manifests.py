@@ -19,8 +19,10 @@ def guards(text: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_examples_are_valid(path: Path) -> None:
-    for guard in guards(path.read_text()):
-        ModelRolloutSpec.model_validate(guard["spec"])
+    found = guards(path.read_text())
+    assert found
+    for guard in found:
+        assert ModelRolloutSpec.model_validate(guard["spec"]).metrics
 
 
 def test_a_guard_is_about_a_dozen_lines() -> None:

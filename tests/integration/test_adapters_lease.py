@@ -52,6 +52,14 @@ async def record(api: KubernetesApi, lease: str) -> dict[str, Any]:
     return found
 
 
+async def renewed(api: KubernetesApi, lease: str, times: int) -> None:
+    """Return once the Lease was renewed so many times, by whoever holds it."""
+    seen: set[str] = set()
+    async with asyncio.timeout(20):
+        while len(seen) <= times:
+            seen.add((await record(api, lease))["renewTime"])
+
+
 async def test_lease_is_created_kept_and_released(api: KubernetesApi) -> None:
     one = Candidate(api, "kept", "one").elector
     assert not one.holds()
@@ -60,7 +68,7 @@ async def test_lease_is_created_kept_and_released(api: KubernetesApi) -> None:
     first = await record(api, "kept")
     assert (first["holderIdentity"], first["leaseDurationSeconds"]) == ("one", 3)
     keeping = asyncio.create_task(one.keep())
-    await asyncio.sleep(2.5)  # longer than it would last without renewals
+    await renewed(api, "kept", 6)  # longer than it would last without renewals
     assert one.holds()
     assert (await record(api, "kept"))["renewTime"] > first["renewTime"]
     keeping.cancel()
@@ -82,14 +90,15 @@ async def test_lease_is_created_kept_and_released(api: KubernetesApi) -> None:
 async def test_lease_is_taken_over_only_after_silence(api: KubernetesApi) -> None:
     one, two = Candidate(api, "silent", "one").elector, Candidate(api, "silent", "two").elector
     await one.acquire()
-    began = time.monotonic()
     keeping = asyncio.create_task(one.keep())
     waiting = asyncio.create_task(two.acquire())
-    await asyncio.sleep(3)
+    await renewed(api, "silent", 7)  # half a second each: longer than the Lease lasts
     assert not waiting.done()
+    silent_since = time.monotonic()
     keeping.cancel()  # as if it had been killed: no release
     await waiting
-    assert time.monotonic() - began >= 3 + 3 - 0.5 - 0.4
+    # The last renewal was up to one retry before; then the whole duration passes.
+    assert time.monotonic() - silent_since >= 3 - 0.5 - 0.1
     assert two.holds()
     assert not one.holds()
 
@@ -121,7 +130,7 @@ async def test_an_edit_by_somebody_else_does_not_cost_the_lease(api: KubernetesA
         body = {"metadata": {"labels": {"edited": str(n)}}}
         patch = "application/merge-patch+json"
         await api.request("PATCH", f"{LEASES}/edited", body=body, content_type=patch)
-        await asyncio.sleep(0.3)
+        await renewed(api, "edited", 1)
     assert one.holds()
     assert not keeping.done()
     keeping.cancel()
@@ -141,9 +150,14 @@ async def test_a_paused_holder_writes_nothing_when_it_wakes_up(api: KubernetesAp
 async def test_only_one_of_many_gets_the_lease(api: KubernetesApi) -> None:
     electors = [Candidate(api, "wanted", f"c{n}").elector for n in range(10)]
     tasks = [asyncio.create_task(elector.acquire()) for elector in electors]
-    await asyncio.sleep(1)
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     assert sum(elector.holds() for elector in electors) == 1
-    for task in tasks:
+    # For as long as the winner holds it nobody else does, however often they ask.
+    winner = next(elector for elector in electors if elector.holds())
+    keeping = asyncio.create_task(winner.keep())
+    await renewed(api, "wanted", 4)
+    assert [elector for elector in electors if elector.holds()] == [winner]
+    for task in (*tasks, keeping):
         task.cancel()
 
 

@@ -104,4 +104,6 @@ def test_model_is_read_and_written_in_one_spelling() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    Sample.model_validate({"length": "1s", "at": "2026-01-01T10:00:00Z", "later": 1})
+    wire = {"length": "1s", "at": "2026-01-01T10:00:00.000Z"}
+    known = Sample.model_validate(wire | {"later": 1})
+    assert known.model_dump(mode="json", by_alias=True) == wire
