@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from localcluster.controlplane import ControlPlane
+from support.install import install_crds
 
 pytest_plugins = ["support.fixtures"]
 
@@ -38,7 +39,5 @@ def control_plane() -> Iterator[ControlPlane]:
 @pytest.fixture(scope="session")
 def crds(control_plane: ControlPlane) -> ControlPlane:
     """The control plane with our CustomResourceDefinitions, established."""
-    control_plane.kubectl("apply", "--server-side", "-f", str(TESTS.parent / "crds"))
-    names = ("crd/modelrollouts.modelrollout.dev", "crd/modelrevisions.modelrollout.dev")
-    control_plane.kubectl("wait", "--for=condition=Established", *names, "--timeout=30s")
+    install_crds(control_plane)
     return control_plane

@@ -2,24 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from localcluster.controlplane import ControlPlane
 from localcluster.prometheus import Prometheus
 from localcluster.workspace import Workspace
+from support.install import install_operator
 from support.kube import Kube
 from support.metrics_source import MetricsSource
 from support.scenario import Scenario, Site, scenario
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def install(control_plane: ControlPlane) -> None:
-    """What an administrator does before the operator runs; and nodes whose pods are Ready at once."""
-    control_plane.kubectl("apply", "-k", str(REPOSITORY / "deploy"))
-    control_plane.scale_nodes(2)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +32,7 @@ def scraping_prometheus(metrics_source: MetricsSource) -> Iterator[Prometheus]:
 def site(
     crds: ControlPlane, metrics_source: MetricsSource, scraping_prometheus: Prometheus
 ) -> Iterator[Site]:
-    install(crds)
+    install_operator(crds)
     workspace = Workspace("operators")
     try:
         yield Site(crds, Kube(crds), scraping_prometheus, metrics_source, workspace)

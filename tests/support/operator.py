@@ -79,9 +79,7 @@ class Operator:
     def wait_until_leading(self, timeout: float = 30.0) -> None:
         """Return once it holds the Lease and its watches are open."""
         wait_until(
-            lambda: (
-                self.metric("modelrollout_leader", default=0.0) == 1.0 and self.read("/readyz")
-            ),
+            lambda: self.metric("modelrollout_leader", default=0.0) == 1.0 and self.read("/readyz"),
             timeout,
             f"the operator leads\n{tail(self.log, 30)}",
         )
@@ -156,5 +154,3 @@ class Operator:
     @property
     def _port(self) -> int:
         return next(line["port"] for line in self.logs() if "port" in line)
-
-

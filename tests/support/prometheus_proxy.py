@@ -1,8 +1,7 @@
 """A reverse proxy in front of the real Prometheus whose faults are switched while tests run.
 
 Every body that it makes up holds `CANARY`: a text that must never show up where people, or other
-tenants, read what the operator says. `Models` puts several models, each measured through a proxy of
-its own, under one operator: most of what a test of these faults does is waiting.
+tenants, read what the operator says.
 """
 
 import contextlib
@@ -15,17 +14,10 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-
-from localcluster.prometheus import Prometheus
-from localcluster.waiting import wait_until
-from support.fault_proxy import Write
-from support.metrics_source import quality
-from support.scenario import GOOD, Scenario, version_of
 
 Json = dict[str, Any]
 
@@ -279,156 +271,3 @@ _ANSWERS: dict[Fault, Callable[[], _Answer]] = {
     Fault.STRING: lambda: _json(200, _success("string", [time.time(), CANARY])),
     Fault.HISTOGRAM: lambda: _json(200, _success("vector", [_histogram()])),
 }
-
-
-@dataclass
-class Model:
-    """One of several guarded models, with a gauge and a Prometheus of its own."""
-
-    case: Scenario
-    name: str
-    prometheus: PrometheusProxy
-    quality: dict[str, float | None] = field(default_factory=dict)
-    """What the gauge shows while a version is deployed; `GOOD` where nothing is said."""
-
-    @property
-    def query(self) -> str:
-        return quality(self.case.namespace).replace("}", f',model="{self.name}"}}')
-
-    def show(self, value: float | None, **labels: str) -> None:
-        """Set the gauge; None takes it away. With labels it is one more series."""
-        self.case.site.source.publish(self.case.namespace, value, model=self.name, **labels)
-
-    def deploy(self, version: str, **changes: Any) -> None:
-        self.case.deploy(version, name=self.name, **changes)
-        self.show_version(version)
-
-    def show_version(self, version: str) -> None:
-        self.show(self.quality.get(version, GOOD))
-
-    def guard(self, **spec: Any) -> None:
-        """Create its ModelRollout; `metric` changes fields of the one metric, `metrics` adds more."""
-        metric = {"query": self.query, **spec.pop("metric", {})}
-        spec.setdefault("prometheus", {"url": self.prometheus.url})
-        spec["target"] = self.name
-        self.case.guard(self.name, metric=metric, **spec)
-
-    def stable(self, version: str = "v1", **spec: Any) -> None:
-        """Deploy and guard it, and wait until the version is Stable."""
-        self.deploy(version)
-        self.guard(**spec)
-        self.wait_for_reason("Watching")
-
-    def edit(self, **spec: Any) -> None:
-        """Merge fields into the spec of its ModelRollout."""
-        self.case.edit({"spec": spec}, kind="ModelRollout", name=self.name)
-
-    def status(self) -> Json:
-        return self.case.status(self.name)
-
-    def metric(self, name: str = "quality") -> Json:
-        metrics = self.status().get("metrics", [])
-        return next((metric for metric in metrics if metric["name"] == name), {})
-
-    def condition(self, type_: str) -> Json:
-        return self.case.condition(type_, self.name)
-
-    def version(self) -> str:
-        return self.case.version(self.name)
-
-    def phase(self, revision: int) -> str:
-        """The phase of a ModelRevision."""
-        return self._revisions()[revision]["status"]["phase"]
-
-    def revision_reason(self, revision: int) -> str:
-        """Why a ModelRevision has its phase."""
-        return self._revisions()[revision]["status"].get("reason", "")
-
-    def _revisions(self) -> dict[int, Json]:
-        items = self.case.site.kube.list("ModelRevision", self.case.namespace)
-        ours = [i for i in items if i["spec"]["rolloutRef"]["name"] == self.name]
-        return {item["spec"]["number"]: item for item in ours}
-
-    def events(self) -> list[tuple[str, str]]:
-        """Reason and note of each of its Events."""
-        items = self.case.site.kube.list("Event", self.case.namespace)
-        ours = [e for e in items if e["regarding"]["name"] == self.name]
-        return [(event["reason"], event["note"]) for event in ours]
-
-    def statuses(self) -> list[Json]:
-        """Every status that the operator wrote, oldest first: what a poll may miss."""
-        writes = self.case.proxy.writes("modelrollouts/status")
-        ours = [write for write in writes if write.request.name == self.name]
-        return [write.answer["status"] for write in ours]
-
-    def patches(self) -> int:
-        """How often the operator tried to write the Deployment, dry runs and refusals included."""
-        writes = self.case.proxy.writes("deployments", "deployments/scale", committed=False)
-        return sum(write.request.name == self.name for write in writes)
-
-    def wait(self, wanted: Callable[[Json], object], describe: str, timeout: float = 40.0) -> Json:
-        """Wait until `wanted` accepts the status; return that status."""
-        return wait_until(
-            self.status, timeout, f"{self.name}: {describe}", until=wanted, interval=0.2
-        )
-
-    def wait_for_reason(self, reason: str, timeout: float = 40.0) -> Json:
-        return self.wait(lambda status: status.get("reason") == reason, reason, timeout)
-
-    def wait_for_outcome(self, outcome: str, timeout: float = 40.0) -> Json:
-        """Wait until a transaction ended like this; return `status.lastTransaction`."""
-        status = self.wait(
-            lambda status: (
-                not status.get("transaction")
-                and status.get("lastTransaction", {}).get("outcome") == outcome
-            ),
-            f"a transaction that ends {outcome}",
-            timeout,
-        )
-        last: Json = status["lastTransaction"]
-        return last
-
-    def wait_for_measurements(self, count: int) -> None:
-        """Wait for so many more: what was not done until then will not be done."""
-        wanted = len(self.prometheus.questions("/query")) + count
-        wait_until(
-            lambda: len(self.prometheus.questions("/query")) >= wanted,
-            count + 30.0,
-            f"{self.name}: {count} more measurements",
-            interval=0.2,
-        )
-
-
-class Models:
-    """Several models in the namespace of one scenario; may be used by several threads."""
-
-    def __init__(self, case: Scenario, prometheus: Prometheus) -> None:
-        self.case = case
-        self.prometheus = prometheus
-        self._models: dict[str, Model] = {}
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        self.case.proxy.committed = self._follow
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def add(self, name: str, **quality: float | None) -> Model:
-        """Make a model that is not deployed yet; `quality` says how good its versions are."""
-        proxy = self._stack.enter_context(PrometheusProxy(self.prometheus.url))
-        model = self._models[name] = Model(self.case, name, proxy, dict(quality))
-        return model
-
-    def __getitem__(self, name: str) -> Model:
-        return self._models[name]
-
-    def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
-
-    def _follow(self, write: Write) -> None:
-        """The restored version answers now, so its quality is what is measured."""
-        model = self._models.get(write.request.name)
-        if model is not None and write.request.resource == "deployments":
-            model.show_version(version_of(write.answer))

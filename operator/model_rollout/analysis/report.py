@@ -13,7 +13,28 @@ from model_rollout.analysis.values import (
 from model_rollout.api.rollout import MetricAction
 from model_rollout.api.types import duration_text, time_text
 
-_QUERY_HINT = "; Prometheus cannot evaluate the query, try it there and correct it"
+_URL = "correct spec.prometheus.url, or --prometheus-url"
+_AGGREGATE = "aggregate it, for example with sum() or max()"
+_DIVISION = "mostly a division by zero, as a rate without traffic gives"
+
+# What people can do about it. The states and kinds themselves say what happened.
+_ERROR_ADVICE: dict[str, str] = {
+    ErrorKind.REFUSED: f"start Prometheus, or {_URL}",
+    ErrorKind.DNS: _URL,
+    ErrorKind.TLS: f"{_URL}, or let Prometheus serve a certificate of a known authority",
+    ErrorKind.TIMEOUT: "write a cheaper query, or look at the load of Prometheus",
+    ErrorKind.BAD_QUERY: "Prometheus cannot evaluate the query, try it there and correct it",
+    ErrorKind.CLIENT: f"{_URL}; Prometheus is asked without credentials",
+    ErrorKind.SERVER: "look into the log of Prometheus, or try the query there",
+    ErrorKind.TOO_LARGE: f"the query gives too much; {_AGGREGATE}",
+    ErrorKind.MALFORMED: f"{_URL}: this does not look like an answer of Prometheus",
+    ErrorKind.REDIRECT: f"{_URL}: redirects are not followed",
+}
+_SILENCE_ADVICE = {
+    "empty": "; see in Prometheus whether the query selects a series",
+    "NaN": f"; {_DIVISION}",
+    "infinite": f"; {_DIVISION}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +118,16 @@ def _unavailable(evidence: Evidence, rule: MetricRule, now: float) -> str:
 def _sentence(evidence: Evidence, rule: MetricRule, metric_class: MetricClass) -> str:
     streak = evidence.streak
     if evidence.state is State.NO_DATA:
-        return f"{rule.name} has no data ({evidence.detail})"
+        advice = _SILENCE_ADVICE.get(evidence.detail, "")
+        return f"{rule.name} has no data ({evidence.detail}){advice}"
     if evidence.state is State.AMBIGUOUS:
         return (
             f"{rule.name}: the query gives {evidence.detail} where one value is expected; "
-            "aggregate it, for example with sum() or max()"
+            f"{_AGGREGATE}"
         )
     if evidence.state is State.ERROR:
-        hint = _QUERY_HINT if evidence.detail.startswith(ErrorKind.BAD_QUERY) else ""
-        return f"{rule.name} cannot be measured: {evidence.detail}{hint}"
+        advice = _ERROR_ADVICE[evidence.detail.split(":", 1)[0]]
+        return f"{rule.name} cannot be measured: {evidence.detail}; {advice}"
     value = f"{rule.name} is {evidence.value:.4g} (limit {rule.limit})"
     if streak is None or metric_class is MetricClass.CLEAR:
         return value

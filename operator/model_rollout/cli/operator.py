@@ -173,6 +173,9 @@ async def _first_to_end(*parts: Coroutine[Any, Any, Any]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
+            if task.cancelled():
+                # When a watch ends for good, kopf cancels every task of the loop, ours included.
+                raise Stopped("the watches ended")
             task.result()
     finally:
         for task in tasks:

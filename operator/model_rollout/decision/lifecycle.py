@@ -13,6 +13,8 @@ from model_rollout.revisions.content import Content, shape
 from model_rollout.revisions.history import NewRevision, Revision, new_revision
 from model_rollout.revisions.places import ComponentProblem
 
+NO_PROMETHEUS = "no Prometheus: write spec.prometheus.url, or start with --prometheus-url"
+
 
 def workload_missing(facts: Facts) -> Decision | None:
     """The target does not exist (yet, or any more)."""
@@ -223,8 +225,7 @@ def warming_up(facts: Facts) -> Decision | None:
 def metrics_unavailable(facts: Facts) -> Decision | None:
     """A metric cannot be judged: never a reason to roll back, and none to promote either."""
     if not facts.prometheus_known:
-        message = "no Prometheus: write spec.prometheus.url, or start with --prometheus-url"
-        return hold(facts, Reason.PROMETHEUS_UNKNOWN, message)
+        return hold(facts, Reason.PROMETHEUS_UNKNOWN, NO_PROMETHEUS)
     missing = [report for report in facts.reports if report.unavailable]
     if not missing:
         return None

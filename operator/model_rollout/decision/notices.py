@@ -52,6 +52,8 @@ def _availability(before: ModelRolloutStatus, after: ModelRolloutStatus) -> list
     new = next((c for c in after.conditions if c.type == "MetricsAvailable"), None)
     if new is None or new.status == old or (old is None and new.status != "False"):
         return []
+    if new.reason == Reason.PROMETHEUS_UNKNOWN:
+        return []  # a decision of its own says so
     if new.status == "True" and old != "False":
         return []
     warning, since = new.status == "False", new.last_transition_time

@@ -111,9 +111,11 @@ def switch_rollback(facts: Facts) -> Decision | None:
     return begin(facts, cause, target)
 
 
-def _adopt(facts: Facts, seen: SwitchStatus, transaction: Transaction) -> Decision:
+def _adopt(facts: Facts, seen: SwitchStatus, transaction: Transaction) -> Decision | None:
     wanted = facts.spec.rollback.to_revision
     if wanted is not None and wanted != transaction.to:
+        if _wanted(facts) is None:
+            return None  # a target that cannot be is no reason to give up the way back
         message = f"the kill switch asks for revision {wanted} instead of {transaction.to}"
         return conclude(facts, transaction, Reason.SUPERSEDED, message)
     adopted = seen.model_copy(update={"transaction": transaction.id})

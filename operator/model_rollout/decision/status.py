@@ -15,6 +15,7 @@ from model_rollout.api.status import (
 )
 from model_rollout.decision.brakes import budget_exhausted
 from model_rollout.decision.facts import Facts
+from model_rollout.decision.lifecycle import NO_PROMETHEUS
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.phases import transition
 from model_rollout.decision.reasons import Reason
@@ -157,6 +158,9 @@ def _ready(decision: Decision) -> _Item:
 
 
 def _metrics_available(facts: Facts) -> _Item:
+    if not facts.prometheus_known:
+        reason = Reason.PROMETHEUS_UNKNOWN
+        return "MetricsAvailable", False, reason.value, NO_PROMETHEUS
     missing = [report for report in facts.reports if report.unavailable]
     if missing:
         message = "; ".join(report.message for report in missing)

@@ -147,5 +147,5 @@ def _backoff(memory: Memory, error: ApiError) -> float:
         return 0.05
     memory.failures += 1
     if isinstance(error, Unavailable) and error.retry_after is not None:
-        return error.retry_after
+        return max(_RETRY, error.retry_after)
     return min(_LONGEST_RETRY, _RETRY * 2.0 ** min(memory.failures, 5))

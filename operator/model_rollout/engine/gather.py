@@ -124,7 +124,8 @@ class Gatherer:
         await self._measurer.measure(memory, url, now, counts=counts)
 
     def _url(self, spec: ModelRolloutSpec) -> str | None:
-        return spec.prometheus.url or self._prometheus_url
+        # An unset value of a chart arrives as an empty text.
+        return spec.prometheus.url or self._prometheus_url or None
 
     async def _pods(
         self, workload: Workload | None, current: CurrentRevision | None

@@ -26,9 +26,13 @@ class Measurer:
     async def measure(self, memory: Memory, url: str, now: float, *, counts: bool) -> None:
         """Ask for every metric once. `counts` false: shown, but no evidence (nothing serves)."""
         measured = list(memory.measured.values())
-        if counts and memory.rebuild:
-            memory.rebuild = not await self._rebuild(measured, url, now)
         answers = await asyncio.gather(*(self._instant.query(url, m.rule.query) for m in measured))
+        if counts and memory.rebuild:
+            # Only of what was just answered: history comes through a few threads, and a server
+            # that hangs must not keep everybody else from theirs.
+            failed = [isinstance(answer, QueryError) for answer in answers]
+            answered = [m for m, bad in zip(measured, failed, strict=True) if not bad]
+            memory.rebuild = not await self._rebuild(answered, url, now) or any(failed)
         for item, answer in zip(measured, answers, strict=True):
             self._counted(type(answer).__name__)
             memory.observe(item.rule.name, _at(answer, now), counts=counts)
@@ -37,13 +41,16 @@ class Measurer:
         """Return False when Prometheus could not be asked: evidence is still to be rebuilt."""
         waiting = [m for m in measured if m.evidence.checks == 0 and _began(m, now)]
         histories = await asyncio.gather(*(self._past(m, url, now) for m in waiting))
+        complete = True
         for item, history in zip(waiting, histories, strict=True):
             if isinstance(history, QueryError):
-                log.warning("evidence not rebuilt", extra={"metric": item.rule.name})
-                return False
+                extra = {"metric": item.rule.name, "error": history.kind.value}
+                log.warning("evidence not rebuilt", extra=extra)
+                complete = False
+                continue
             for sample in history:
                 item.evidence = observe(item.evidence, item.rule, sample)
-        return True
+        return complete
 
     async def _past(self, item: Measured, url: str, now: float) -> tuple[Sample, ...] | QueryError:
         rule, start = item.rule, item.evidence.start or now

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from support.scenario import Site, scenario
+from support.scenario import Scenario, Site, scenario
 
-AT_ONCE = 4
+AT_ONCE = 6
 
 
 class SideBySide:
@@ -42,7 +42,11 @@ class SideBySide:
 
 
 def _takes_a_case(item: Any) -> bool:
-    return isinstance(item, pytest.Function) and "case" in item.fixturenames
+    """Tell whether it takes nothing else; what needs other fixtures runs in its turn, as usual."""
+    if not isinstance(item, pytest.Function):
+        return False
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return set(item._fixtureinfo.argnames) - set(parameters) == {"case"}
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +57,15 @@ def side_by_side(site: Site) -> Iterator[SideBySide]:
 
 
 @pytest.fixture
-def case(side_by_side: SideBySide) -> SideBySide:
-    """Stands for the scenario, which is made where the test runs."""
-    return side_by_side
+def case(
+    request: pytest.FixtureRequest, site: Site, side_by_side: SideBySide
+) -> Iterator[SideBySide | Scenario]:
+    """A scenario, or what stands for one that is made in the thread where the test runs."""
+    if _takes_a_case(request.node):
+        yield side_by_side
+    else:
+        with scenario(site) as made:
+            yield made
 
 
 @pytest.hookimpl(tryfirst=True)

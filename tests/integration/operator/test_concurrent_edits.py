@@ -74,8 +74,9 @@ def test_edit_of_the_same_field_wins_over_the_rollback(case: Scenario) -> None:
     before_the_patch(case, lambda: case.deploy("v3"))
     case.deploy("v2")
     last = case.wait_for_outcome("ConcurrentEdit")
-    assert "deployer changed the components while revision 2 was to be rolled back" in (
-        last["message"]
+    assert (
+        "deployer changed the components while revision 2 was to be rolled back"
+        in (last["message"])
     )
     status = case.wait_for_reason("Watching")
     case.operator.wait_for_checks(3)
@@ -125,12 +126,15 @@ def test_status_that_somebody_else_wrote_is_not_overwritten(case: Scenario) -> N
     case.stable("v1")
     case.proxy.before(
         intent,
-        lambda _: case.edit({"metadata": {"labels": {"team": "vision"}}}, kind="ModelRollout")
-        and None,
+        lambda _: (
+            case.edit({"metadata": {"labels": {"team": "vision"}}}, kind="ModelRollout") and None
+        ),
     )
     case.deploy("v2")
     case.wait_for_outcome("Succeeded")
-    statuses = [write.status for write in case.proxy.writes(committed=False) if intent(write.request)]
+    statuses = [
+        write.status for write in case.proxy.writes(committed=False) if intent(write.request)
+    ]
     assert statuses[:2] == [409, 200]
     assert case.rollout()["metadata"]["labels"] == {"team": "vision"}
     assert patch_codes(case) == [200]

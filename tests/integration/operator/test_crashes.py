@@ -11,7 +11,7 @@ from localcluster.waiting import wait_until
 from support.fault_proxy import Broken, Match, Request, intent
 from support.scenario import Scenario, Site, scenario
 
-_AT_ONCE = 4
+_AT_ONCE = 6
 """Cases that run side by side: they mostly wait."""
 
 _NOT_COUNTED = frozenset({"leases", "events"})
@@ -131,9 +131,7 @@ def crashed(site: Site, crash: Crash, again: Crash | None = None) -> End | None:
         if again is not None:
             happened_again = arm(case, again, first=lambda _: True)
             case.start_operator()
-            wait_until(
-                lambda: happened_again() or _is_over(case), 40, f"the next one dies {again}"
-            )
+            wait_until(lambda: happened_again() or _is_over(case), 40, f"the next one dies {again}")
             if not happened_again():
                 return end(case)
         case.start_operator()
@@ -184,7 +182,9 @@ def test_crash_during_recovery_leads_to_one_rollback(
     expected, writes = fault_free
     patch = next(index for index, write in enumerate(writes) if "deployments" in write)
     first = (Crash(0, True), Crash(patch, False), Crash(patch, True))
-    pairs = [(one, Crash(index, after)) for one in first for index, after in ((0, True), (1, False))]
+    pairs = [
+        (one, Crash(index, after)) for one in first for index, after in ((0, True), (1, False))
+    ]
     ends = all_of(lambda pair: crashed(site, *pair), pairs)
     wrong = {f"{one}, then {two}": end for (one, two), end in ends.items() if end != expected}
     print(f"{len(ends)} crashes during recovery")

@@ -6,7 +6,7 @@ from localcluster.waiting import wait_until
 from support.fault_proxy import intent
 from support.scenario import Scenario
 
-FOR = 10.0
+FOR = 8.0
 """Seconds that the metric must be bad."""
 
 INTERVAL = 1.0

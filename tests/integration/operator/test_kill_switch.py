@@ -52,6 +52,23 @@ def test_pause_between_the_intent_and_the_patch_stops_the_rollback(
     assert case.status()["attempts"] == 1
 
 
+def test_pause_that_no_watch_has_brought_yet_stops_the_patch(case: Scenario) -> None:
+    """The switch is read from the API server directly before the patch, not from a cache."""
+    case.stable("v1")
+
+    def act(_: Request) -> None:
+        case.flip("Pause")
+
+    read = case.proxy.before(reading("modelrollouts"), act)
+    case.deploy("v2")
+    case.wait_for(lambda s: s.get("transaction", {}).get("interrupted"), "an interruption")
+    assert read.hits == 1
+    assert case.patches(committed=False) == []
+    case.flip("None")
+    case.wait_for_outcome("Succeeded")
+    assert len(case.patches(committed=False)) == 1
+
+
 def test_pause_after_the_patch_keeps_measuring_and_writes_nothing_more(case: Scenario) -> None:
     case.stable("v1")
     flip_after(case, PATCH, "Pause")

@@ -9,22 +9,168 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+from localcluster.prometheus import Prometheus
 from localcluster.waiting import wait_until
-from support.prometheus_proxy import BOMB_SIZE, CANARY, Fault, Json, Model, Models
-from support.scenario import BAD, GOOD, Site, scenario
+from support.fault_proxy import Write
+from support.metrics_source import quality
+from support.prometheus_proxy import BOMB_SIZE, CANARY, Fault, Json, PrometheusProxy
+from support.scenario import BAD, GOOD, Scenario, Site, scenario, version_of
 
 DEADLINE = 10.0
 """Of one query, in the operator."""
+
+# -- the models ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Model:
+    """One of several guarded models, with a gauge and a Prometheus of its own."""
+
+    case: Scenario
+    name: str
+    prometheus: PrometheusProxy
+    quality: dict[str, float | None] = field(default_factory=dict)
+    """What the gauge shows while a version is deployed; `GOOD` where nothing is said."""
+
+    @property
+    def query(self) -> str:
+        return quality(self.case.namespace).replace("}", f',model="{self.name}"}}')
+
+    def show(self, value: float | None, **labels: str) -> None:
+        """Set the gauge; None takes it away. With labels it is one more series."""
+        self.case.site.source.publish(self.case.namespace, value, model=self.name, **labels)
+
+    def deploy(self, version: str, **changes: Any) -> None:
+        self.case.deploy(version, name=self.name, **changes)
+        self.show_version(version)
+
+    def show_version(self, version: str) -> None:
+        self.show(self.quality.get(version, GOOD))
+
+    def guard(self, **spec: Any) -> None:
+        """Create its ModelRollout; `metric` changes fields of its one metric."""
+        metric = {"query": self.query, **spec.pop("metric", {})}
+        url = {"url": self.prometheus.url}
+        self.case.guard(self.name, target=self.name, prometheus=url, metric=metric, **spec)
+
+    def stable(self, version: str = "v1", **spec: Any) -> None:
+        """Deploy and guard it, and wait until the version is Stable."""
+        self.deploy(version)
+        self.guard(**spec)
+        self.wait_for_reason("Watching")
+
+    def edit(self, **spec: Any) -> None:
+        """Merge fields into the spec of its ModelRollout."""
+        self.case.edit({"spec": spec}, kind="ModelRollout", name=self.name)
+
+    def status(self) -> Json:
+        return self.case.status(self.name)
+
+    def version(self) -> str:
+        return self.case.version(self.name)
+
+    def phase(self, revision: int) -> str:
+        """The phase of one of its ModelRevisions."""
+        items = self.case.site.kube.items("ModelRevision", self.case.namespace)
+        mine = [item for item in items if item["spec"]["rolloutRef"]["name"] == self.name]
+        [phase] = [i["status"]["phase"] for i in mine if i["spec"]["number"] == revision]
+        return str(phase)
+
+    def events(self) -> list[tuple[str, str]]:
+        """Reason and note of each of its Events."""
+        items = self.case.site.kube.items("Event", self.case.namespace)
+        ours = [e for e in items if e["regarding"]["name"] == self.name]
+        return [(event["reason"], event["note"]) for event in ours]
+
+    def statuses(self) -> list[Json]:
+        """Every status that the operator wrote, oldest first: what a poll may miss."""
+        writes = self.case.proxy.writes("modelrollouts/status")
+        ours = [write for write in writes if write.request.name == self.name]
+        return [write.answer["status"] for write in ours]
+
+    def patches(self) -> int:
+        """How often the operator tried to write the Deployment, dry runs and refusals included."""
+        writes = self.case.proxy.writes("deployments", committed=False)
+        return sum(write.request.name == self.name for write in writes)
+
+    def wait(self, wanted: Callable[[Json], object], describe: str, timeout: float = 40.0) -> Json:
+        """Wait until `wanted` accepts the status; return that status."""
+        return wait_until(
+            self.status, timeout, f"{self.name}: {describe}", until=wanted, interval=0.2
+        )
+
+    def wait_for_reason(self, reason: str, timeout: float = 40.0) -> Json:
+        return self.wait(lambda status: status.get("reason") == reason, reason, timeout)
+
+    def wait_for_outcome(self, outcome: str, timeout: float = 40.0) -> Json:
+        """Wait until a transaction ended like this; return `status.lastTransaction`."""
+        status = self.wait(
+            lambda status: (
+                not status.get("transaction")
+                and status.get("lastTransaction", {}).get("outcome") == outcome
+            ),
+            f"a transaction that ends {outcome}",
+            timeout,
+        )
+        last: Json = status["lastTransaction"]
+        return last
+
+    def wait_for_measurements(self, count: int) -> None:
+        """Wait for so many more: what was not done until then will not be done."""
+        wanted = len(self.prometheus.questions("/query")) + count
+        wait_until(
+            lambda: len(self.prometheus.questions("/query")) >= wanted,
+            count + 30.0,
+            f"{self.name}: {count} more measurements",
+            interval=0.2,
+        )
+
+
+class Models:
+    """Several models in the namespace of one scenario; may be used by several threads."""
+
+    def __init__(self, case: Scenario, prometheus: Prometheus) -> None:
+        self.case = case
+        self.prometheus = prometheus
+        self._models: dict[str, Model] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.case.proxy.committed = self._follow
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, name: str, **quality: float | None) -> Model:
+        """Make a model that is not deployed yet; `quality` says how good its versions are."""
+        proxy = self._stack.enter_context(PrometheusProxy(self.prometheus.url))
+        model = self._models[name] = Model(self.case, name, proxy, dict(quality))
+        return model
+
+    def __getitem__(self, name: str) -> Model:
+        return self._models[name]
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    def _follow(self, write: Write) -> None:
+        """The restored version answers now, so its quality is what is measured."""
+        model = self._models.get(write.request.name)
+        if model is not None and write.request.resource == "deployments":
+            model.show_version(version_of(write.answer))
+
 
 # -- the troubles --------------------------------------------------------------------------------
 
@@ -152,7 +298,7 @@ class Course:
     during: Json
     """The status once the metrics were called unavailable."""
     written: list[Json]
-    """All that the operator wrote from the beginning of the trouble until then."""
+    """All that the operator wrote, from the beginning of the trouble on."""
 
 
 def course(models: Models, trouble: Trouble) -> Course:
@@ -162,12 +308,11 @@ def course(models: Models, trouble: Trouble) -> Course:
     before = len(model.statuses())
     trouble.begin(model)
     during = model.wait(lambda status: _availability(status) == "False", "noticed", 60)
-    written = model.statuses()[before:]
     trouble.end(model)
     model.wait(
         lambda status: status["reason"] == "Watching" and _availability(status) == "True", "over"
     )
-    return Course(model, during, written)
+    return Course(model, during, model.statuses()[before:])
 
 
 def _available(status: Json) -> Json:
@@ -300,7 +445,7 @@ def seen(models: Models) -> Iterator[dict[str, Future[Any]]]:
 def test_trouble_is_named_with_advice_and_holds_until_it_passes(
     seen: dict[str, Future[Any]], trouble: Trouble
 ) -> None:
-    found: Course = seen[trouble.label].result(100)
+    found: Course = seen[trouble.label].result(60)
     [metric] = found.during["metrics"]
     condition = _available(found.during)
     assert (metric["state"], condition["reason"]) == (trouble.state, trouble.reason)
@@ -314,7 +459,7 @@ def test_trouble_is_named_with_advice_and_holds_until_it_passes(
 def test_only_what_may_pass_by_itself_is_waited_for(
     seen: dict[str, Future[Any]], trouble: Trouble
 ) -> None:
-    found: Course = seen[trouble.label].result(100)
+    found: Course = seen[trouble.label].result(60)
     first = next(s for s in found.written if s["metrics"][0]["state"] == trouble.state)
     assert _availability(first) == ("False" if trouble.at_once else "True")
 
@@ -323,7 +468,7 @@ def test_only_what_may_pass_by_itself_is_waited_for(
 def test_trouble_and_its_end_are_one_event_each(
     seen: dict[str, Future[Any]], trouble: Trouble
 ) -> None:
-    model = seen[trouble.label].result(100).model
+    model = seen[trouble.label].result(60).model
     wait_until(model.events, 10, "the last Event", until=lambda e: "MetricsMeasured" in dict(e))
     reasons = [reason for reason, _ in model.events()]
     assert reasons.count(trouble.status_reason) == 1
@@ -331,7 +476,7 @@ def test_trouble_and_its_end_are_one_event_each(
 
 
 def test_slow_prometheus_does_not_delay_the_checks_of_others(seen: dict[str, Future[Any]]) -> None:
-    found = seen["slow_beside_prompt"].result(100)
+    found = seen["slow_beside_prompt"].result(60)
     assert found.hung[-1] - found.hung[0] > DEADLINE
     assert max(b - a for a, b in pairwise(found.asked)) < DEADLINE / 2
     assert _seconds(found.last["startedAt"]) < found.hung[0] + DEADLINE
@@ -340,14 +485,14 @@ def test_slow_prometheus_does_not_delay_the_checks_of_others(seen: dict[str, Fut
 def test_breach_is_not_masked_by_missing_data_of_another_metric(
     seen: dict[str, Future[Any]],
 ) -> None:
-    found = seen["breach_beside_missing_data"].result(100)
+    found = seen["breach_beside_missing_data"].result(60)
     assert "breached is 0.4" in found.last["message"]
     assert [m["state"] for m in found.status["metrics"]] == ["NoData", "Good"]
     assert (found.model.version(), found.model.patches()) == ("v1", 1)
 
 
 def test_revision_without_data_is_not_stable(seen: dict[str, Future[Any]]) -> None:
-    found = seen["candidate_without_data"].result(100)
+    found = seen["candidate_without_data"].result(60)
     assert found.phase == "Candidate"
     assert "stable" not in found.status
     assert found.model.phase(1) == "Stable"
@@ -356,7 +501,7 @@ def test_revision_without_data_is_not_stable(seen: dict[str, Future[Any]]) -> No
 def test_outage_rolls_nothing_back_and_does_not_count_as_evidence(
     seen: dict[str, Future[Any]],
 ) -> None:
-    found = seen["outage_in_the_middle_of_a_breach"].result(100)
+    found = seen["outage_in_the_middle_of_a_breach"].result(60)
     assert found.patches == 0
     assert found.out["metrics"][0]["class"] == "Suspect"
     assert _seconds(found.last["startedAt"]) - found.back >= 4.0 - 0.5
@@ -366,7 +511,7 @@ def test_outage_rolls_nothing_back_and_does_not_count_as_evidence(
 def test_data_of_the_revision_before_is_shown_and_never_counts(
     seen: dict[str, Future[Any]],
 ) -> None:
-    found = seen["range_over_two_revisions"].result(100)
+    found = seen["range_over_two_revisions"].result(60)
     serving = [s for s in found.written if s["current"]["revision"] == 2]
     serving = [s for s in serving if "servingSince" in s["current"]]
     assert "Bad" in {s["metrics"][0]["state"] for s in serving}, "nothing old was in the range"
@@ -375,19 +520,19 @@ def test_data_of_the_revision_before_is_shown_and_never_counts(
 
 
 def test_bomb_is_not_unpacked(models: Models, seen: dict[str, Future[Any]]) -> None:
-    seen[Fault.BOMB.value].result(100)
+    seen[Fault.BOMB.value].result(60)
     status = Path(f"/proc/{models.case.operator._process.pid}/status").read_text()
     peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
     assert int(peak) * 1024 < BOMB_SIZE
 
 
 def test_redirect_is_not_followed(seen: dict[str, Future[Any]]) -> None:
-    model = seen[Fault.REDIRECT.value].result(100).model
+    model = seen[Fault.REDIRECT.value].result(60).model
     assert {question.path for question in model.prometheus.questions()} == {"/api/v1/query"}
 
 
 def test_prometheus_is_sent_no_credentials(models: Models, seen: dict[str, Future[Any]]) -> None:
-    wait(seen.values(), 100)
+    wait(seen.values(), 60)
     headers = {
         name.lower()
         for model in models
@@ -415,9 +560,9 @@ def test_restart_beside_faulty_servers_measures_at_once(
     models: Models, seen: dict[str, Future[Any]]
 ) -> None:
     """Each other model has another fault; more of them hang than there are threads for history."""
-    wait(seen.values(), 100)
+    wait(seen.values(), 60)
     prompt, *others = [models["prompt"], *(model for model in models if model.name != "prompt")]
-    asked = {model.name: len(model.prometheus.questions("_range")) for model in models}
+    asked = {model.name: _histories(model) for model in models}
     models.case.operator.kill()
     for fault, model in zip(HISTORY_FAULTS, others, strict=False):
         model.prometheus.inject(fault, only="_range")
@@ -425,21 +570,26 @@ def test_restart_beside_faulty_servers_measures_at_once(
         model.prometheus.inject(Fault.HANGS)
     begun = time.time()
     models.case.start_operator()
-    for model in (prompt, *others[: len(HISTORY_FAULTS)]):
-        wait_until(
-            lambda model=model: len(model.prometheus.questions("_range")) > asked[model.name],
-            DEADLINE,
-            f"{model.name} is asked for its history",
-        )
-        model.wait_for_measurements(2)
+    measured = [prompt, *others[: len(HISTORY_FAULTS)]]
+    wait_until(
+        lambda: [m.name for m in measured if _histories(m) == asked[m.name]],
+        DEADLINE,
+        "those that were not asked for a history",
+        until=lambda missing: not missing,
+    )
     assert prompt.prometheus.questions("_range")[-1].time - begun < DEADLINE / 2
-    assert prompt.status()["reason"] == "Watching"
+    prompt.wait_for_measurements(3)
+    assert {model.status()["reason"] for model in measured} == {"Watching"}
+
+
+def _histories(model: Model) -> int:
+    return len(model.prometheus.questions("_range"))
 
 
 def test_no_text_of_prometheus_shows_up_anywhere(
     models: Models, seen: dict[str, Future[Any]]
 ) -> None:
-    wait(seen.values(), 100)
+    wait(seen.values(), 60)
     proxy = models.case.proxy
     written = [write.request.json for write in proxy.writes(committed=False)]
     events = [write.request.json for write in proxy.writes("events", committed=False)]

@@ -26,9 +26,7 @@ def policy(case: Scenario) -> Iterator[None]:
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {
-            "namespaceSelector": {
-                "matchLabels": {"kubernetes.io/metadata.name": case.namespace}
-            },
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": case.namespace}},
             "resourceRules": [rule],
         },
         "validations": [{"expression": expression, "message": "models are frozen until Monday"}],
