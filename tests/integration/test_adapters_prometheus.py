@@ -103,10 +103,13 @@ async def test_long_history(history: RangeQueries, server: Prometheus) -> None:
     assert [sample.time for sample in result] == list(range(now - 30_000, now + 1))
 
 
+_TWO_SERIES = " or ".join(f'label_replace(vector({n}), "n", "{n}", "", "")' for n in (1, 2))
+
+
 @pytest.mark.parametrize(
     ("promql", "expected"),
     [
-        ("up", ()),
+        (_TWO_SERIES, ()),
         ("nothing_here", ()),
         ("vector(0/0)", ()),
         ("sum(", QueryError(ErrorKind.BAD_QUERY, "HTTP 400, bad_data")),

@@ -18,7 +18,8 @@ from localcluster.controlplane import ControlPlane
 from localcluster.prometheus import Prometheus
 from localcluster.waiting import wait_until
 from localcluster.workspace import Workspace, tail
-from support.fault_proxy import FaultProxy, Write
+from support.fault_proxy import FaultProxy
+from support.faults import Write
 from support.kube import Kube
 from support.metrics_source import MetricsSource, quality
 from support.operator import LEASE, Operator, Setting

@@ -131,7 +131,8 @@ def _sentence(evidence: Evidence, rule: MetricRule, metric_class: MetricClass) -
     value = f"{rule.name} is {evidence.value:.4g} (limit {rule.limit})"
     if streak is None or metric_class is MetricClass.CLEAR:
         return value
+    samples = f"all {streak.count} samples" if streak.count > 1 else "1 sample"
     return (
-        f"{value}: outside in all {streak.count} samples since {time_text(streak.since)[11:19]} UTC, "
+        f"{value}: outside in {samples} since {time_text(streak.since)[11:19]} UTC, "
         f"{duration_text(round(streak.span))} of {duration_text(rule.hold_for)}"
     )

@@ -16,12 +16,16 @@ def brake(facts: Facts) -> tuple[Reason, str] | None:
         until = time_text(starts[-1] + rollback.cooldown)
         return Reason.COOLDOWN, f"the cooldown after the last rollback ends at {until}"
     if budget_exhausted(facts):
-        budget = rollback.budget
-        return (
-            Reason.BUDGET_EXHAUSTED,
-            f"{budget.max_rollbacks} rollbacks within {duration_text(budget.per)} are the budget",
-        )
+        return Reason.BUDGET_EXHAUSTED, budget_text(facts)
     return None
+
+
+def budget_text(facts: Facts) -> str:
+    """Return the budget as people read it."""
+    budget = facts.spec.rollback.budget
+    plural = "" if budget.max_rollbacks == 1 else "s"
+    window = duration_text(budget.per)
+    return f"the budget of {budget.max_rollbacks} rollback{plural} within {window} is used up"
 
 
 def budget_exhausted(facts: Facts) -> bool:

@@ -87,7 +87,8 @@ def rollout_failed(facts: Facts) -> Decision | None:
 
 def metric_breached(facts: Facts) -> Decision | None:
     """A metric with action Rollback is breached: the evidence is there."""
-    if facts.current is None or not facts.breaches:
+    # Without a Prometheus to ask, the last measurement is of the past, whatever it said.
+    if facts.current is None or not facts.breaches or not facts.prometheus_known:
         return None
     cause = Cause(
         kind=TransactionKind.ROLLBACK,

@@ -13,7 +13,7 @@ from model_rollout.api.status import (
     ModelRolloutStatus,
     RevisionRef,
 )
-from model_rollout.decision.brakes import budget_exhausted
+from model_rollout.decision.brakes import budget_exhausted, budget_text
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.lifecycle import NO_PROMETHEUS
 from model_rollout.decision.outcome import Action, Decision
@@ -192,4 +192,4 @@ def _contested(decision: Decision) -> _Item:
 def _budget(facts: Facts) -> _Item:
     exhausted = budget_exhausted(facts)
     reason = "Exhausted" if exhausted else "Available"
-    return "BudgetExhausted", exhausted, reason, ""
+    return "BudgetExhausted", exhausted, reason, budget_text(facts) if exhausted else ""

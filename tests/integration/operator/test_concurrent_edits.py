@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from support.fault_proxy import Broken, intent, refusal, writing
+from support.faults import Broken, intent, refusal, writing
 from support.scenario import NAME, Scenario
 
 PATCH = writing("deployments", "PATCH")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localcluster.waiting import wait_until
-from support.fault_proxy import Broken, Match, Request, intent
+from support.faults import Broken, Match, Request, intent
 from support.scenario import Scenario, Site, scenario
 
 _AT_ONCE = 6

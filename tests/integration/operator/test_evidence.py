@@ -3,7 +3,7 @@
 import time
 
 from localcluster.waiting import wait_until
-from support.fault_proxy import intent
+from support.faults import intent
 from support.scenario import Scenario
 
 FOR = 8.0

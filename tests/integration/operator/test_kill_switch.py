@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from localcluster.waiting import wait_until
-from support.fault_proxy import Match, Reply, Request, intent, reading, refusal, writing
+from support.faults import Match, Reply, Request, intent, reading, refusal, writing
 from support.scenario import Scenario
 
 PATCH = writing("deployments", "PATCH")

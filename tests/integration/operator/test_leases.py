@@ -1,6 +1,7 @@
 """One operator acts at a time: a standby takes over, and the one before writes nothing any more."""
 
-from support.fault_proxy import FaultProxy, Request, intent
+from support.fault_proxy import FaultProxy
+from support.faults import Request, intent
 from support.scenario import Scenario
 
 SHORT = 3.0

@@ -59,7 +59,7 @@ def test_first_sample_outside_the_bounds_decides_without_for(
     case.deploy("v2")
     last = case.wait_for_outcome("Succeeded")
     assert f"quality is {bad:.4g} (limit " in last["message"]
-    assert "outside in all 1 samples" in last["message"]
+    assert "outside in 1 sample since" in last["message"]
     assert case.version() == "v1"
     assert len(case.patches(committed=False)) == 1
 
@@ -159,7 +159,7 @@ def test_dry_run_says_what_automatic_then_does(case: Scenario) -> None:
         (
             {"budget": {"maxRollbacks": 1, "per": "1h"}},
             "BudgetExhausted",
-            "1 rollbacks within 1h are the budget",
+            "the budget of 1 rollback within 1h is used up",
             {"budget": {"maxRollbacks": 5}},
         ),
     ],

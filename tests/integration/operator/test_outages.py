@@ -7,7 +7,7 @@ import pytest
 from localcluster.controlplane import ControlPlane
 from localcluster.waiting import wait_until
 from localcluster.workspace import Workspace
-from support.fault_proxy import Broken, Match, Request, writing
+from support.faults import Broken, Match, Request, writing
 from support.install import install_crds, install_operator
 from support.kube import Kube
 from support.scenario import Scenario, Site, scenario

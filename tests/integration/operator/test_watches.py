@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from localcluster.waiting import wait_until
-from support.fault_proxy import refusal, watching
+from support.faults import refusal, watching
 from support.scenario import Scenario
 
 EXPIRED = (

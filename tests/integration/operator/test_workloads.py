@@ -1,7 +1,7 @@
 """Whose workload it is, whether it is there, and whether it is still the same one."""
 
 from localcluster.waiting import wait_until
-from support.fault_proxy import Request, writing
+from support.faults import Request, writing
 from support.scenario import NAME, Scenario
 
 

@@ -155,7 +155,7 @@ class Guarding(RuleBasedStateMachine):
 
 def test_whatever_happens() -> None:
     profile = settings(
-        max_examples=150,
+        max_examples=100,
         stateful_step_count=25,
         deadline=None,
         derandomize=True,

@@ -125,6 +125,12 @@ def test_condemned_ones_are_skipped(condemned: QuarantineEntry, expected: int) -
     assert target(situation(revision(1), revision(2), status=status)) == expected
 
 
+def test_one_that_was_bad_over_another_rest_is_skipped() -> None:
+    over_debug = revision(2, rest="debug")
+    status = {"quarantine": (entry(over_debug),)}
+    assert target(situation(revision(1), over_debug, status=status)) == 1
+
+
 def test_tried_ones_are_skipped() -> None:
     assert target(situation(revision(1), revision(2)), 2) == 1
 
