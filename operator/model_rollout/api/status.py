@@ -74,6 +74,12 @@ class CurrentRevision(RevisionRef):
     serving_since: Timestamp | None = Field(
         None, description="When it was completely rolled out; warm-up and bake count from here."
     )
+    breached_since: Timestamp | None = Field(
+        None, description="Since when a metric is breached; it cannot become Stable."
+    )
+    clear_since: Timestamp | None = Field(
+        None, description="Since when they are clear again; the bake counts anew from here."
+    )
     failing_since: Timestamp | None = Field(
         None, description="Since when its pods crash although it served before."
     )

@@ -1,6 +1,7 @@
 """Structured logs: one line a record, as JSON or as text."""
 
 import logging
+import textwrap
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -19,7 +20,8 @@ class TextFormatter(logging.Formatter):
         line = " ".join([_one_line(self.formatMessage(record)), *texts])
         if not record.exc_info:
             return line
-        return f"{line}\n{self.formatException(record.exc_info)}"
+        # Indented: a line break in the text of an exception must not look like a record.
+        return f"{line}\n{textwrap.indent(self.formatException(record.exc_info), '    ')}"
 
 
 def _one_line(text: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from model_rollout.analysis.measurement import State
+from model_rollout.analysis.report import MetricReport
 from model_rollout.analysis.values import MetricClass
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
@@ -16,7 +17,7 @@ def brought_up_to_date(facts: Facts) -> Facts:
     """Return the facts with clocks stopped or started and with fallen latches removed."""
     status = facts.status
     if status.current is not None:
-        current = _failing(facts, _held(facts, status.current))
+        current = _breached(facts, _failing(facts, _held(facts, status.current)))
         status = status.model_copy(update={"current": current})
     if status.transaction is not None and facts.switch is not KillSwitch.PAUSE:
         going_on = status.transaction.model_copy(update={"interrupted": False})
@@ -29,7 +30,9 @@ def brought_up_to_date(facts: Facts) -> Facts:
 def _stands_still(facts: Facts, current: CurrentRevision) -> bool:
     if facts.workload is None:
         return True
-    lagging = not facts.workload.caught_up and facts.now - current.since > _LAG
+    # One that serves waits for no controller: every scaling would stop and start its clocks.
+    waits = current.serving_since is None and facts.now - current.since > _LAG
+    lagging = waits and not facts.workload.caught_up
     interrupted = (
         facts.status.transaction is not None
         and facts.switch is KillSwitch.PAUSE
@@ -62,13 +65,27 @@ def _failing(facts: Facts, current: CurrentRevision) -> CurrentRevision:
     return current
 
 
+def _breached(facts: Facts, current: CurrentRevision) -> CurrentRevision:
+    """Note a breach that was not acted on: what follows it is a fresh bake."""
+    if facts.breaches and current.breached_since is None:
+        return current.model_copy(update={"breached_since": facts.now, "clear_since": None})
+    clear = facts.guarding and all(_is_clear(report) for report in facts.guarding)
+    if clear and current.breached_since is not None:
+        return current.model_copy(update={"breached_since": None, "clear_since": facts.now})
+    return current
+
+
+def _is_clear(report: MetricReport) -> bool:
+    return report.state is State.GOOD and report.metric_class is MetricClass.CLEAR
+
+
 def _without_fallen_failure(facts: Facts, status: ModelRolloutStatus) -> ModelRolloutStatus:
     """A failure latch falls when its metrics were clear once, or something new is deployed."""
     failure = status.failure
     if failure is None:
         return status
     reports = [report for report in facts.reports if report.name in failure.metrics]
-    clear = all(r.state is State.GOOD and r.metric_class is MetricClass.CLEAR for r in reports)
+    clear = all(_is_clear(report) for report in reports)
     measured = bool(facts.reports) and clear
     current = status.current
     elsewhere = current is not None and current.revision not in failure.revisions

@@ -73,7 +73,7 @@ def _serves_no_more(facts: Facts) -> ModelRolloutStatus:
     if current is None or current.serving_since is None:
         return facts.status
     ended = {"since": facts.now, "serving_since": None, "failing_since": None}
-    clocks = {"held_since": None, "held_seconds": 0.0}
+    clocks = {"held_since": None, "held_seconds": 0.0, "breached_since": None, "clear_since": None}
     return facts.status.model_copy(update={"current": current.model_copy(update=ended | clocks)})
 
 
@@ -253,7 +253,9 @@ def baked(facts: Facts) -> Decision | None:
 
 
 def _proven(facts: Facts, current: CurrentRevision) -> bool:
-    baked_long_enough = facts.age(current) >= facts.spec.analysis.bake_time
+    bake = facts.spec.analysis.bake_time
+    since_breach = facts.now - (current.clear_since or 0.0)
+    baked_long_enough = facts.age(current) >= bake and since_breach >= bake
     measured = all(report.checks > 0 for report in facts.reports)
     suspicious = any(report.suspicious for report in facts.reports)
     entry = facts.quarantined(current.digest)
@@ -262,6 +264,7 @@ def _proven(facts: Facts, current: CurrentRevision) -> bool:
         and measured
         and not suspicious
         and current.failing_since is None
+        and current.breached_since is None
         and entry is None
     )
 

@@ -53,7 +53,7 @@ def unquarantine(facts: Facts) -> Decision | None:
         facts,
         Reason.UNQUARANTINED,
         f"The quarantine of revision {entry.revision} ({entry.reason}) was cleared by a person",
-        {"quarantine": without_entry(facts.status, entry.revision), "failure": None},
+        {"quarantine": without_entry(facts.status, entry.revision)},
         drop=True,
         of=entry.revision,
     )
@@ -99,9 +99,16 @@ def switch_rollback(facts: Facts) -> Decision | None:
     if facts.current is None or facts.current.digest != facts.live.digest:
         # The revision that is left must be known, to be quarantined and to be shown: no settling.
         return record(facts, facts.live)
+    begun = _begun(facts)
+    # Where there is no way back, `switch_holds` says so; revisions are recorded all the same.
+    return begun if begun is not None and begun.writes_workload else None
+
+
+def _begun(facts: Facts) -> Decision | None:
+    """The switch's rollback, or why nothing can be restored; None without a target."""
     target = _wanted(facts)
     if target is None:
-        return None  # `switch_holds` says so; until then revisions are still recorded
+        return None
     cause = Cause(
         kind=TransactionKind.SWITCH,
         reason=Reason.SWITCH_ROLLBACK,
@@ -148,7 +155,9 @@ def switch_holds(facts: Facts) -> Decision | None:
     if facts.switch is not KillSwitch.ROLLBACK or seen is None:
         return None
     if seen.transaction is None:
-        return hold(facts, Reason.NO_TARGET, _no_target(facts))
+        settled = facts.current is not None and facts.live is not None
+        begun = _begun(facts) if settled else None
+        return begun or hold(facts, Reason.NO_TARGET, _no_target(facts))
     last = facts.status.last_transaction
     ended = last.outcome if last is not None and last.id == seen.transaction else "done"
     return hold(

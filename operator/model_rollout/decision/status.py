@@ -100,8 +100,12 @@ def _last_decision(facts: Facts, decision: Decision) -> LastDecision | None:
         decision.from_,
         decision.to,
     )
-    # The same hold at the next check is not another decision; the same one after a change is.
-    if same and facts.status.reason == decision.reason.value:
+    # The same hold at the next check is not another decision, whatever it measured meanwhile; the
+    # same one after a change is, and so are two flips of the switch in a row.
+    held = decision.action is Action.HOLD or (
+        last is not None and last.message == decision.message[:2048]
+    )
+    if same and held and facts.status.reason == decision.reason.value:
         return last
     return LastDecision(
         action=decision.action.value,

@@ -157,6 +157,22 @@ def test_every_flip_is_an_event(case: Scenario) -> None:
     assert case.patches(committed=False) == []
 
 
+def test_flips_in_quick_succession_are_an_event_each(case: Scenario) -> None:
+    case.stable("v1")
+
+    def notes_a_flip(request: Request) -> bool:
+        written = writing("modelrollouts/status")(request)
+        return written and request.json["status"]["reason"] == "SwitchFlipped"
+
+    def act(_: Request) -> None:
+        case.flip("None")
+
+    case.proxy.after(notes_a_flip, act)
+    case.flip("Pause")
+    case.wait_for_event("SwitchFlipped", "from None to Pause")
+    case.wait_for_event("SwitchFlipped", "from Pause to None")
+
+
 def malformed(case: Scenario) -> Reply:
     """The object as it would be read if somebody had loosened the schema."""
     body = case.rollout()

@@ -65,6 +65,17 @@ def test_exception_is_written(written: Callable[[], str], form: str) -> None:
     assert "ValueError: a defect" in written()
 
 
+def test_text_of_an_exception_does_not_look_like_a_record(written: Callable[[], str]) -> None:
+    configure_logs("text", "INFO")
+    try:
+        raise ValueError("first\n2026-01-01 ERROR forged")
+    except ValueError:
+        log.exception("check failed")
+    first, *trace = written().splitlines()
+    assert "check failed" in first
+    assert all(line.startswith("    ") for line in trace)
+
+
 @pytest.mark.parametrize(("level", "seen"), [("WARNING", False), ("INFO", True)])
 def test_level(written: Callable[[], str], level: str, seen: bool) -> None:
     configure_logs("text", level)

@@ -64,7 +64,10 @@ def test_braked_decision_says_what_it_would_have_done_and_changes_nothing() -> N
     decision = breach({"mode": "DryRun"})
     assert "Without it: Rolling back revision 2 to revision 1: accuracy is 0.5" in decision.message
     assert (decision.from_, decision.to) == (2, 1)
-    assert decision.status == facts().status
+    known, after = facts().status, decision.status
+    assert after.model_copy(update={"current": known.current}) == known
+    assert after.current is not None
+    assert after.current.breached_since == NOW
 
 
 def reverted(**rollback: Any) -> Decision:

@@ -62,6 +62,10 @@ def test_controller_may_lag_for_a_moment() -> None:
     assert clock(found).held_since is None
 
 
+def test_scaling_does_not_stop_the_clock_of_one_that_serves() -> None:
+    assert clock(facts(live=deployment("m:2", caught_up=False))).held_since is None
+
+
 def test_clock_stands_still_while_a_pause_stops_a_transaction() -> None:
     flight = transaction(SECOND, FIRST, interrupted=True)
     found = facts(spec=spec(killSwitch="Pause"), status={"transaction": flight})
