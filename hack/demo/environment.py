@@ -19,7 +19,7 @@ from demo.workload import NAME, NAMESPACE, Metrics, Workload
 from localcluster.controlplane import ControlPlane
 from localcluster.node_process import LocalNode
 from localcluster.prometheus import Prometheus
-from localcluster.tools import cache_root, tool
+from localcluster.tools import all_binaries, cache_root, locate, tool
 from localcluster.workspace import tail
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -131,6 +131,7 @@ class LocalEnvironment(Environment):
         self._logs: list[Callable[[], Path]] = []
 
     def _start(self, stack: ExitStack) -> None:
+        locate(all_binaries())  # all at once, so that a newcomer sees how much there is to build
         models = ensure_models(cache_root().parent / "models")
         cluster = stack.enter_context(ControlPlane())
         self._connect(stack, tool("kubectl"), cluster.kubeconfig)

@@ -102,10 +102,10 @@ def _last_decision(facts: Facts, decision: Decision) -> LastDecision | None:
     )
     # The same hold at the next check is not another decision, whatever it measured meanwhile; the
     # same one after a change is, and so are two flips of the switch in a row.
-    held = decision.action is Action.HOLD or (
+    repeated = decision.action is Action.HOLD or (
         last is not None and last.message == decision.message[:2048]
     )
-    if same and held and facts.status.reason == decision.reason.value:
+    if same and repeated and facts.status.reason == decision.reason.value:
         return last
     return LastDecision(
         action=decision.action.value,
