@@ -22,9 +22,9 @@ def metrics_source() -> Iterator[MetricsSource]:
 
 @pytest.fixture(scope="session")
 def scraping_prometheus(metrics_source: MetricsSource) -> Iterator[Prometheus]:
-    """A real Prometheus that scrapes what tests publish, four times a second."""
+    """A real Prometheus that scrapes what tests publish, twice a second."""
     targets = {"tests": [metrics_source.address]}
-    with Prometheus(scrape_interval="250ms", static_targets=targets) as prometheus:
+    with Prometheus(scrape_interval="500ms", static_targets=targets) as prometheus:
         yield prometheus
 
 

@@ -186,6 +186,15 @@ class Scenario:
         """The operator's writes of Deployments."""
         return self.proxy.writes("deployments", committed=committed)
 
+    def written_after(self, count: int) -> list[str]:
+        """All writes but the first `count`, refused ones included, in a form that tests can show."""
+        texts = []
+        for write in self.proxy.writes(committed=False)[count:]:
+            body = write.request.json
+            status = body.get("status", {}) if isinstance(body, dict) else {}
+            texts.append(f"{write.request} {status.get('reason', '')} {status.get('metrics', '')}")
+        return texts
+
     # -- waiting ---------------------------------------------------------------------------------
 
     def wait_for(

@@ -12,9 +12,9 @@ def test_missing_workload_is_reported_and_guarded_once_it_exists(case: Scenario)
     assert f"there is no Deployment {NAME} in namespace {case.namespace}" in status["message"]
     assert case.condition("Ready")["status"] == "False"
     assert case.condition("Ready")["reason"] == "WorkloadMissing"
-    before = len(case.proxy.writes())
+    before = len(case.proxy.writes(committed=False))
     operator.wait_for_checks(4)
-    assert len(case.proxy.writes(committed=False)) == before
+    assert case.written_after(before) == []
     assert case.patches(committed=False) == []
 
     case.deploy("v1")
@@ -26,9 +26,9 @@ def test_workload_that_is_deleted_while_it_is_guarded_is_not_brought_back(case: 
     case.stable("v1")
     case.site.kube.delete("Deployment", case.namespace, NAME)
     case.wait_for_reason("WorkloadMissing")
-    before = len(case.proxy.writes())
+    before = len(case.proxy.writes(committed=False))
     case.operator.wait_for_checks(3)
-    assert len(case.proxy.writes(committed=False)) == before
+    assert case.written_after(before) == []
     assert case.site.kube.get("Deployment", case.namespace, NAME) is None
 
 
@@ -104,9 +104,9 @@ def test_second_guard_of_one_workload_holds_until_the_first_is_deleted(case: Sce
     status = case.wait_for_reason("TargetTaken", name="younger")
     assert f"ModelRollout {NAME} guards Deployment {NAME} already" in status["message"]
     assert case.condition("Ready", "younger")["status"] == "False"
-    before = len(case.proxy.writes())
+    before = len(case.proxy.writes(committed=False))
     case.operator.wait_for_checks(4)
-    assert len(case.proxy.writes(committed=False)) == before
+    assert case.written_after(before) == []
     assert case.rollout("younger")["status"].get("current") is None
 
     case.site.kube.delete("ModelRollout", case.namespace, NAME)
