@@ -27,6 +27,8 @@ from localcluster.controlplane import ControlPlane
 from localcluster.node_process import LocalNode
 from localcluster.prometheus import Prometheus
 
+# A shell that starts tests in the background has them ignore Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with ControlPlane() as cluster, Prometheus(cluster.kubeconfig) as prometheus:
     with LocalNode(cluster, {"m:v1": ["tail", "-f", "/dev/null"]}) as node:
         cluster.kubectl("create", "deployment", "m", "--image=m:v1")
