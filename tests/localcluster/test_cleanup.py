@@ -74,7 +74,10 @@ def test_everything_ends_with_its_owner(number: signal.Signals) -> None:
     assert len(folders) == 3
     assert all(marked_processes(folder) for folder in folders)
     owner.send_signal(number)
-    owner.communicate(timeout=20)
+    try:
+        owner.communicate(timeout=20)
+    finally:
+        owner.kill()  # one that did not obey must not outlive the test
     wait_until(
         lambda: [folder for folder in folders if folder.exists() or marked_processes(folder)],
         20,
