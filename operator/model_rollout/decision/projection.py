@@ -12,7 +12,7 @@ from model_rollout.api.revision import (
 )
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.decision.facts import Facts
-from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.targets import EXPIRED, IMPORTED, UNPROVEN
 from model_rollout.revisions.history import Revision, surplus
@@ -51,7 +51,7 @@ def _wanted(facts: Facts, decision: Decision, revision: Revision) -> ModelRevisi
     phase, reason, message = _phase(facts, decision, revision, is_current)
     changes: dict[str, object] = {"served": _served(facts, status, revision, is_current)}
     if (phase, reason) != (revision.phase, revision.status.reason):
-        changes |= {"phase": phase, "reason": reason, "message": message[:1024]}
+        changes |= {"phase": phase, "reason": reason, "message": clipped(message, 1024)}
         changes["since"] = facts.now
         measured_now = facts.current is not None and facts.current.revision == revision.number
         if measured_now and any(report.checks for report in facts.reports):

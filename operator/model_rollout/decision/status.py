@@ -16,7 +16,7 @@ from model_rollout.api.status import (
 from model_rollout.decision.brakes import budget_exhausted, budget_text
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.lifecycle import NO_PROMETHEUS
-from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.phases import transition
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.targets import find_target
@@ -39,7 +39,7 @@ def complete(facts: Facts, decision: Decision) -> ModelRolloutStatus:
             "observed_generation": facts.generation,
             "phase": transition(before.phase, decision.phase),
             "reason": decision.reason.value,
-            "message": decision.message[:2048],
+            "message": clipped(decision.message),
             "conditions": _conditions(facts, decision),
             "stable": _stable(facts, decision),
             "breached": ", ".join(
@@ -75,7 +75,7 @@ def _metric(report: MetricReport) -> MetricStatus:
         class_=report.metric_class.value,
         value=report.value,
         limit=report.limit,
-        message=report.message[:2048],
+        message=clipped(report.message),
     )
 
 
@@ -103,14 +103,14 @@ def _last_decision(facts: Facts, decision: Decision) -> LastDecision | None:
     # The same hold at the next check is not another decision, whatever it measured meanwhile; the
     # same one after a change is, and so are two flips of the switch in a row.
     repeated = decision.action is Action.HOLD or (
-        last is not None and last.message == decision.message[:2048]
+        last is not None and last.message == clipped(decision.message)
     )
     if same and repeated and facts.status.reason == decision.reason.value:
         return last
     return LastDecision(
         action=decision.action.value,
         reason=decision.reason.value,
-        message=decision.message[:2048],
+        message=clipped(decision.message),
         time=facts.now,
         from_=decision.from_,
         to=decision.to,
@@ -147,7 +147,7 @@ def _condition(
         type=type_,
         status=status,
         reason=reason,
-        message=message[:2048],
+        message=clipped(message),
         last_transition_time=facts.now if changed or old is None else old.last_transition_time,
     )
 

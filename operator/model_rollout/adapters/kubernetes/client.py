@@ -20,7 +20,6 @@ from model_rollout.ports.kubernetes import ApiError, Json, Unauthorized, Unavail
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _BACKOFF = (0.2, 0.4, 0.8, 1.6)
