@@ -19,7 +19,7 @@ from model_rollout.analysis.measurement import (
     QueryResult,
     Sample,
 )
-from model_rollout.ports.prometheus import InstantQueries, RangeQueries
+from model_rollout.ports.prometheus import Endpoint, InstantQueries, RangeQueries
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ async def history() -> AsyncIterator[RangeQueries]:
 async def test_answers(
     client: InstantQueries, server: Prometheus, promql: str, expected: QueryResult
 ) -> None:
-    assert await client.query(server.url, promql) == expected
+    assert await client.query(Endpoint(server.url), promql) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_answers(
 async def test_one_value(
     client: InstantQueries, server: Prometheus, promql: str, value: float
 ) -> None:
-    result = await client.query(server.url, promql)
+    result = await client.query(Endpoint(server.url), promql)
     assert isinstance(result, Sample)
     assert result.value == value
     assert abs(result.time - time.time()) < 60
@@ -79,26 +79,26 @@ async def test_one_value(
 
 async def test_wrong_path(client: InstantQueries, server: Prometheus) -> None:
     expected = QueryError(ErrorKind.CLIENT, "HTTP 404")
-    assert await client.query(f"{server.url}/prometheus", "up") == expected
+    assert await client.query(Endpoint(f"{server.url}/prometheus"), "up") == expected
 
 
 async def test_certificate_of_an_unknown_authority(
     client: InstantQueries, control_plane: ControlPlane
 ) -> None:
-    result = await client.query(control_plane.server, "up")
+    result = await client.query(Endpoint(control_plane.server), "up")
     assert isinstance(result, QueryError)
     assert result.kind is ErrorKind.TLS
 
 
 async def test_history(history: RangeQueries, server: Prometheus) -> None:
     now = int(time.time())
-    result = await history.query_range(server.url, "vector(time())", now - 120, now, 30)
+    result = await history.query_range(Endpoint(server.url), "vector(time())", now - 120, now, 30)
     assert result == tuple(Sample(t, t) for t in range(now - 120, now + 1, 30))
 
 
 async def test_long_history(history: RangeQueries, server: Prometheus) -> None:
     now = int(time.time())
-    result = await history.query_range(server.url, "vector(1)", now - 30_000, now, 1)
+    result = await history.query_range(Endpoint(server.url), "vector(1)", now - 30_000, now, 1)
     assert isinstance(result, tuple)
     assert [sample.time for sample in result] == list(range(now - 30_000, now + 1))
 
@@ -120,4 +120,4 @@ async def test_history_without_values(
     history: RangeQueries, server: Prometheus, promql: str, expected: object
 ) -> None:
     now = time.time()
-    assert await history.query_range(server.url, promql, now - 60, now, 1) == expected
+    assert await history.query_range(Endpoint(server.url), promql, now - 60, now, 1) == expected

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from model_rollout.adapters.prometheus.history import MAX_POINTS, PrometheusHistory, parts
 from model_rollout.analysis.measurement import ErrorKind, QueryError, Sample
+from model_rollout.ports.prometheus import Endpoint
 
 Serve = Callable[[Any], Awaitable[str]]
 
@@ -27,7 +28,7 @@ def matrix(values: list[list[Any]]) -> dict[str, Any]:
 
 
 async def ask(history: PrometheusHistory, url: str) -> tuple[Sample, ...] | QueryError:
-    return await history.query_range(url, "up", 100, 160, 30)
+    return await history.query_range(Endpoint(url), "up", 100, 160, 30)
 
 
 async def test_asks_with_a_form_in_the_body(history: PrometheusHistory, serve: Serve) -> None:
@@ -55,7 +56,7 @@ async def test_long_ranges_are_asked_in_parts(history: PrometheusHistory, serve:
             return web.Response(status=400)
         return web.json_response(matrix([[t, "1"] for t in times]))
 
-    samples = await history.query_range(await serve(answer), "up", 0, 1_000_000, 30)
+    samples = await history.query_range(Endpoint(await serve(answer)), "up", 0, 1_000_000, 30)
     assert not isinstance(samples, QueryError)
     assert [sample.time for sample in samples] == list(range(0, 1_000_001, 30))
 

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from model_rollout.adapters.prometheus.instant import PrometheusClient
 from model_rollout.analysis.measurement import Ambiguous, ErrorKind, QueryError, Sample
+from model_rollout.ports.prometheus import Endpoint
 
 Serve = Callable[[Any], Awaitable[str]]
 GOOD = {"status": "success", "data": {"resultType": "scalar", "result": [5, "0.5"]}}
@@ -44,7 +45,7 @@ def free_port() -> int:
 
 
 async def kind_of(client: PrometheusClient, url: str) -> ErrorKind:
-    result = await client.query(url, "up")
+    result = await client.query(Endpoint(url), "up")
     assert isinstance(result, QueryError)
     return result.kind
 
@@ -61,7 +62,7 @@ async def test_asks_as_the_api_wants_it(client: PrometheusClient, serve: Serve) 
 
     url = await serve(answer)
     for _ in range(2):
-        assert await client.query(f"{url}/tenant/", 'a{b="ä+ c"}') == Sample(5, 0.5)
+        assert await client.query(Endpoint(f"{url}/tenant/"), 'a{b="ä+ c"}') == Sample(5, 0.5)
     assert (seen["method"], seen["path"], seen["query"]) == ("POST", "/tenant/api/v1/query", "")
     assert seen["form"] == {"query": 'a{b="ä+ c"}', "timeout": "5s"}
     assert not {"Authorization", "Cookie"} & set(seen["headers"])
@@ -79,14 +80,14 @@ async def test_identical_queries_share_one_request(client: PrometheusClient, ser
         return web.json_response(GOOD)
 
     url = await serve(answer)
-    asked = [asyncio.create_task(client.query(url, q)) for q in ["a", "a", "a", "b"]]
+    asked = [asyncio.create_task(client.query(Endpoint(url), q)) for q in ["a", "a", "a", "b"]]
     await both_asked.wait()
     asked[0].cancel()  # must not take the answer from the others
     await asyncio.sleep(0)
     gate.set()
     assert await asyncio.gather(*asked[1:]) == [Sample(5, 0.5)] * 3
     assert sorted(requests) == ["a", "b"]
-    await client.query(url, "a")
+    await client.query(Endpoint(url), "a")
     assert sorted(requests) == ["a", "a", "b"]
 
 
@@ -130,7 +131,7 @@ async def test_compressed_answer_is_read(client: PrometheusClient, serve: Serve)
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=body, headers={"Content-Encoding": "gzip"})
 
-    assert await client.query(await serve(answer), "up") == Sample(5, 0.5)
+    assert await client.query(Endpoint(await serve(answer)), "up") == Sample(5, 0.5)
 
 
 async def test_slow_loris_meets_the_total_deadline_and_holds_up_nobody(
@@ -148,9 +149,9 @@ async def test_slow_loris_meets_the_total_deadline_and_holds_up_nobody(
 
     slow, fast = await serve_raw(drip), await serve(answer)
     began = time.monotonic()
-    waiting = [asyncio.create_task(hasty.query(slow, f"q{n}")) for n in range(50)]
+    waiting = [asyncio.create_task(hasty.query(Endpoint(slow), f"q{n}")) for n in range(50)]
     for n in range(20):
-        assert await hasty.query(fast, f"q{n}") == Sample(5, 0.5)
+        assert await hasty.query(Endpoint(fast), f"q{n}") == Sample(5, 0.5)
     assert time.monotonic() - began < 1
     results = await asyncio.gather(*waiting)
     assert time.monotonic() - began < 3
@@ -169,7 +170,7 @@ async def test_no_more_requests_at_once_than_allowed(serve: Serve) -> None:
         return web.json_response(GOOD)
 
     url = await serve(answer)
-    await asyncio.gather(*(client.query(url, f"q{n}") for n in range(20)))
+    await asyncio.gather(*(client.query(Endpoint(url), f"q{n}") for n in range(20)))
     await client.close()
     assert most == 3
 
@@ -196,10 +197,10 @@ async def test_breaker_stops_asking_and_recovers(serve: Serve) -> None:
 
     url = await serve(answer)
     expected = QueryError(ErrorKind.SERVER, "HTTP 503")
-    assert [await client.query(url, "up") for _ in range(20)] == [expected] * 20
+    assert [await client.query(Endpoint(url), "up") for _ in range(20)] == [expected] * 20
     assert asked == 5
     broken, now = False, 1.0
-    assert await client.query(url, "up") == Sample(5, 0.5)
+    assert await client.query(Endpoint(url), "up") == Sample(5, 0.5)
     await client.close()
 
 
@@ -217,7 +218,7 @@ async def test_breaker_ignores_answers_about_the_query(
 
     url = await serve(answer)
     for _ in range(10):
-        await client.query(url, "up")
+        await client.query(Endpoint(url), "up")
     assert asked == 10
 
 
@@ -227,8 +228,8 @@ async def test_nothing_is_kept_of_healthy_endpoints(client: PrometheusClient, se
 
     url = await serve(answer)
     for n in range(10):
-        await client.query(f"{url}/{n}", "up")
-    assert client._endpoints == {}
+        await client.query(Endpoint(f"{url}/{n}"), "up")
+    assert client._places == {}
     assert client._in_flight == {}
 
 
@@ -285,7 +286,7 @@ async def test_details_hold_nothing_of_the_answer(client: PrometheusClient, serv
         error = {"status": "error", "errorType": "canary", "error": "canary"}
         return web.json_response(error, status=500, reason="canary")
 
-    assert "canary" not in repr(await client.query(await serve(answer), "up"))
+    assert "canary" not in repr(await client.query(Endpoint(await serve(answer)), "up"))
 
 
 async def test_several_series(client: PrometheusClient, serve: Serve) -> None:
@@ -294,7 +295,7 @@ async def test_several_series(client: PrometheusClient, serve: Serve) -> None:
         data = {"resultType": "vector", "result": [series] * 3}
         return web.json_response({"status": "success", "data": data})
 
-    assert await client.query(await serve(answer), "up") == Ambiguous("3 series")
+    assert await client.query(Endpoint(await serve(answer)), "up") == Ambiguous("3 series")
 
 
 async def test_close_ends_what_is_under_way(serve: Serve) -> None:
@@ -303,7 +304,7 @@ async def test_close_ends_what_is_under_way(serve: Serve) -> None:
         raise AssertionError
 
     client = PrometheusClient()
-    task = asyncio.create_task(client.query(await serve(answer), "up"))
+    task = asyncio.create_task(client.query(Endpoint(await serve(answer)), "up"))
     await asyncio.sleep(0)
     await client.close()
     with pytest.raises(asyncio.CancelledError):

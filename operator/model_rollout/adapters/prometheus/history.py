@@ -15,6 +15,7 @@ from urllib3.util.retry import Retry
 
 from model_rollout.adapters.prometheus.parse import parse_matrix, refusal
 from model_rollout.analysis.measurement import ErrorKind, QueryError, Sample
+from model_rollout.ports.prometheus import Endpoint
 
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points than this in a series."""
@@ -35,10 +36,10 @@ class PrometheusHistory:
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="prometheus-history")
-        self._busy: dict[str, Future[Any]] = {}
+        self._busy: dict[Endpoint, Future[Any]] = {}
 
     async def query_range(
-        self, url: str, promql: str, start: float, end: float, step: float
+        self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
     ) -> tuple[Sample, ...] | QueryError:
         """Return the finite values between `start` and `end`, oldest first.
 
@@ -46,9 +47,9 @@ class PrometheusHistory:
         """
         try:
             async with asyncio.timeout(self._deadline):
-                while (running := self._busy.get(url)) is not None:
+                while (running := self._busy.get(endpoint)) is not None:
                     await asyncio.wait({asyncio.wrap_future(running)})
-                return await self._ask(url, promql, start, end, step)
+                return await self._ask(endpoint, promql, start, end, step)
         except TimeoutError:
             return QueryError(ErrorKind.TIMEOUT, f"no answer within {self._deadline:g} s")
 
@@ -57,22 +58,31 @@ class PrometheusHistory:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _ask(
-        self, url: str, promql: str, start: float, end: float, step: float
+        self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
     ) -> tuple[Sample, ...] | QueryError:
         deadline = time.monotonic() + self._deadline
-        future = self._threads.submit(self._collect, url, promql, start, end, step, deadline)
+        future = self._threads.submit(self._collect, endpoint, promql, start, end, step, deadline)
         # Kept until the thread is free, not until we lose patience with it.
-        self._busy[url] = future
-        future.add_done_callback(lambda _: self._busy.pop(url, None))
+        self._busy[endpoint] = future
+        future.add_done_callback(lambda _: self._busy.pop(endpoint, None))
         return await asyncio.wrap_future(future)
 
     def _collect(
-        self, url: str, promql: str, start: float, end: float, step: float, deadline: float
+        self,
+        endpoint: Endpoint,
+        promql: str,
+        start: float,
+        end: float,
+        step: float,
+        deadline: float,
     ) -> tuple[Sample, ...] | QueryError:
         samples: list[Sample] = []
         with _BoundedSession(deadline, self._max_bytes) as session:
             client = PrometheusConnect(
-                url=url.rstrip("/"), session=session, method="POST", retry=Retry(0, connect=1)
+                url=endpoint.url.rstrip("/"),
+                session=session,
+                method="POST",
+                retry=Retry(0, connect=1),
             )
             for first, last in parts(start, end, step):
                 part = _ask_part(client, promql, first, last, step)

@@ -10,6 +10,7 @@ import aiohttp
 from model_rollout.adapters.prometheus.breaker import Breaker
 from model_rollout.adapters.prometheus.parse import parse_instant
 from model_rollout.analysis.measurement import ErrorKind, QueryError, QueryResult
+from model_rollout.ports.prometheus import Endpoint
 
 _CHUNK = 64 * 1024
 
@@ -60,15 +61,15 @@ class PrometheusClient:
         self._concurrency = concurrency
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        self._endpoints: dict[str, _Endpoint] = {}
-        self._in_flight: dict[tuple[str, str], asyncio.Task[QueryResult]] = {}
+        self._places: dict[Endpoint, _Places] = {}
+        self._in_flight: dict[tuple[Endpoint, str], asyncio.Task[QueryResult]] = {}
 
-    async def query(self, url: str, promql: str) -> QueryResult:
-        """Evaluate `promql` at the server `url` now. Never raises for what the server does."""
-        key = (url, promql)
+    async def query(self, endpoint: Endpoint, promql: str) -> QueryResult:
+        """Evaluate `promql` at the server now. Never raises for what the server does."""
+        key = (endpoint, promql)
         task = self._in_flight.get(key)
         if task is None:
-            task = asyncio.create_task(self._guarded(url, promql))
+            task = asyncio.create_task(self._guarded(endpoint, promql))
             self._in_flight[key] = task
             task.add_done_callback(lambda _: self._in_flight.pop(key, None))
         # Shielded: one waiter that is cancelled must not take the answer from the others.
@@ -83,37 +84,37 @@ class PrometheusClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _guarded(self, url: str, promql: str) -> QueryResult:
-        endpoint = self._endpoints.get(url)
-        if endpoint is None:
-            endpoint = self._endpoints[url] = _Endpoint(self._concurrency, self._clock)
-        endpoint.users += 1
+    async def _guarded(self, endpoint: Endpoint, promql: str) -> QueryResult:
+        places = self._places.get(endpoint)
+        if places is None:
+            places = self._places[endpoint] = _Places(self._concurrency, self._clock)
+        places.users += 1
         try:
-            return endpoint.breaker.refuses() or await self._ask(endpoint, url, promql)
+            return places.breaker.refuses() or await self._ask(places, endpoint, promql)
         finally:
-            endpoint.users -= 1
-            if not endpoint.users and endpoint.breaker.clean:
-                del self._endpoints[url]  # URLs are written by users: keep no more than needed
+            places.users -= 1
+            if not places.users and places.breaker.clean:
+                del self._places[endpoint]  # URLs are written by users: keep no more than needed
 
-    async def _ask(self, endpoint: "_Endpoint", url: str, promql: str) -> QueryResult:
+    async def _ask(self, places: "_Places", endpoint: Endpoint, promql: str) -> QueryResult:
         try:
-            async with asyncio.timeout(self._deadline), endpoint.places:
-                status, body = await self._post(url, promql)
+            async with asyncio.timeout(self._deadline), places.free:
+                status, body = await self._post(endpoint.url, promql)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = self._failure(error)
             if failure.kind in _NO_ANSWER or failure.kind is ErrorKind.SERVER:
-                endpoint.breaker.failed(failure)
+                places.breaker.failed(failure)
             else:
-                endpoint.breaker.answered()
+                places.breaker.answered()
             return failure
         except _TooLargeError:
-            endpoint.breaker.answered()
+            places.breaker.answered()
             return QueryError(ErrorKind.TOO_LARGE, f"more than {self._max_bytes} bytes")
         result = parse_instant(status, body)
         if status >= 500 and isinstance(result, QueryError):
-            endpoint.breaker.failed(result)
+            places.breaker.failed(result)
         else:
-            endpoint.breaker.answered()
+            places.breaker.answered()
         return result
 
     async def _post(self, url: str, promql: str) -> tuple[int, bytes]:
@@ -148,11 +149,11 @@ class PrometheusClient:
         return self._session
 
 
-class _Endpoint:
-    """What is known about one URL while it is in use or in trouble."""
+class _Places:
+    """What is known about one endpoint while it is in use or in trouble."""
 
     def __init__(self, concurrency: int, clock: Callable[[], float]) -> None:
-        self.places = asyncio.Semaphore(concurrency)
+        self.free = asyncio.Semaphore(concurrency)
         self.breaker = Breaker(clock)
         self.users = 0
 
