@@ -12,6 +12,7 @@ import json
 import time
 from typing import Any
 
+from model_rollout.adapters.clock import SystemClock
 from model_rollout.adapters.telemetry import Telemetry
 from model_rollout.analysis.measurement import Sample
 from model_rollout.engine.act import Actor
@@ -127,9 +128,9 @@ async def measure(checks: int) -> None:
     store.put_rollout(cluster.objects["rollout"])
     persister = Persister(cluster, store, lambda: True, "bench")  # type: ignore[arg-type]
     measurer = Measurer(Prometheus(), Prometheus(), lambda state: None)
-    gatherer = Gatherer(cluster, store, measurer, "http://prometheus")  # type: ignore[arg-type]
+    gatherer = Gatherer(cluster, store, measurer, "http://prometheus", SystemClock())  # type: ignore[arg-type]
     actor = Actor(cluster, store, persister)  # type: ignore[arg-type]
-    checker = Checker(store, gatherer, persister, actor, Telemetry())
+    checker = Checker(store, gatherer, persister, actor, Telemetry(), SystemClock())
     end = time.monotonic() + _BAKED
     while time.monotonic() < end:  # until it is Stable: the steady state is what is measured
         await checker.check(KEY)

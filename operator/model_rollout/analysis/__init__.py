@@ -2,8 +2,9 @@
 
 Two rules decide, by what a metric can give:
 
-* rule 1, on counts: a sequential test (`analysis/counts.py`, arrives with `metrics[].counts`);
-* rule 2, on values: every sample outside the bounds for long enough (`analysis/values.py`).
+* rule 1, on counts: a sequential test (`detector.py`) on outcomes that `counters.py` counts;
+* rule 2, on values: every sample outside the bounds for long enough (`values.py`).
 
-Both keep an immutable `Evidence`, take one measurement at a time, and answer with a `MetricReport`.
+`evidence.py` is what the rest of the operator uses: it asks questions, takes in their answers, and
+says in a `MetricReport` what they mean.
 """

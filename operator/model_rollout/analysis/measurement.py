@@ -63,3 +63,54 @@ class QueryError:
 
 
 QueryResult = Sample | NoData | Ambiguous | QueryError
+
+
+Labels = tuple[tuple[str, str], ...]
+"""Names and values of labels, sorted by name, without `__name__`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Samples of one series, oldest first, all finite, with the times that the scrapes gave them."""
+
+    labels: Labels
+    samples: tuple[Sample, ...]
+
+
+SeriesResult = tuple[Series, ...] | Ambiguous | QueryError
+"""Any number of series, also none. `Ambiguous`: something that holds no numbers, as native histograms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """All samples that Prometheus had of some series with `begin < time <= end`."""
+
+    begin: float
+    end: float
+    series: tuple[Series, ...]
+
+
+class Shape(StrEnum):
+    """What kind of answer a question has."""
+
+    VALUE = "value"
+    """One number: a `QueryResult`."""
+    WINDOW = "window"
+    """Raw samples of counters: a `Window`, `Ambiguous` or `QueryError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a metric asks Prometheus in one check."""
+
+    promql: str
+    """An expression for VALUE; for WINDOW a plain selector, to which the range is added."""
+    shape: Shape
+    lookback: float = 0.0
+    """WINDOW: how many seconds of samples are asked for; 0 asks for an instant vector."""
+    group: Labels = ()
+    """Picks this guard's series out of an answer that many guards share; empty: all of it is ours."""
+
+
+Answer = QueryResult | Window
+"""What a question was answered with; a WINDOW question also ends in `Ambiguous` or `QueryError`."""

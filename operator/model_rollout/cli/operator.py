@@ -12,6 +12,7 @@ from typing import Any
 
 import kopf
 
+from model_rollout.adapters.clock import SystemClock
 from model_rollout.adapters.endpoints import serve_endpoints
 from model_rollout.adapters.kubernetes.client import KubernetesApi, load_api
 from model_rollout.adapters.kubernetes.cluster import KubernetesCluster
@@ -94,11 +95,12 @@ class Operator:
         )
 
     def _checker(self) -> Checker:
+        clock = SystemClock()
         measurer = Measurer(self.prometheus, self.history, self.telemetry.query_ended)
         persister = Persister(self.cluster, self.store, self.elector.holds, self.identity)
-        gatherer = Gatherer(self.cluster, self.store, measurer, self.options.prometheus_url)
+        gatherer = Gatherer(self.cluster, self.store, measurer, self.options.prometheus_url, clock)
         actor = Actor(self.cluster, self.store, persister)
-        return Checker(self.store, gatherer, persister, actor, self.telemetry)
+        return Checker(self.store, gatherer, persister, actor, self.telemetry, clock)
 
     def _removed(self, key: Any) -> None:
         self.scheduler.remove(key)

@@ -1,7 +1,6 @@
 """One check of one guard: gather → decide → persist → act, until nothing is left to write down."""
 
 import logging
-import time
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from model_rollout.engine.gather import Gatherer, Guard, parse_guard
 from model_rollout.engine.memory import Memory
 from model_rollout.engine.persist import NotLeading, Persister
 from model_rollout.engine.store import Store
+from model_rollout.ports.clock import Clock
 from model_rollout.ports.kubernetes import ApiError, Conflict, Key, TestFailed, Unavailable
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class Checker:
         persister: Persister,
         actor: Actor,
         observer: Observer,
+        clock: Clock,
     ) -> None:
         """All collaborators; `observer` is told of checks and decisions."""
         self._store = store
@@ -55,6 +56,7 @@ class Checker:
         self._persister = persister
         self._actor = actor
         self._observer = observer
+        self._clock = clock
         self._memories: dict[Key, Memory] = {}
 
     def forget(self, key: Key) -> None:
@@ -67,7 +69,7 @@ class Checker:
         if body is None:
             return NEVER
         memory = self._memory(key, body["metadata"]["uid"])
-        begun = time.monotonic()
+        begun = self._clock.monotonic()
         try:
             delay = await self._rounds(key, memory)
             memory.failures = 0
@@ -86,7 +88,7 @@ class Checker:
             # A defect in the core must not take the guards of everybody else down with it.
             log.exception("check failed", extra={"rollout": str(key)})
             result, delay = "Defect", _LONGEST_RETRY
-        self._observer.check_ended(result, time.monotonic() - begun)
+        self._observer.check_ended(result, self._clock.monotonic() - begun)
         return delay
 
     def _memory(self, key: Key, uid: str) -> Memory:
@@ -103,7 +105,7 @@ class Checker:
             guard = parse_guard(body)
             decision = await self._round(key, guard, memory)
             if not decision.again:
-                return _delay(guard, memory, decision)
+                return _delay(guard, memory, decision, self._clock.monotonic())
         return _RETRY
 
     async def _round(self, key: Key, guard: Guard, memory: Memory) -> Decision:
@@ -130,14 +132,14 @@ class Checker:
         log.log(level, "check not finished", extra=extra)
 
 
-def _delay(guard: Guard, memory: Memory, decision: Decision) -> float:
+def _delay(guard: Guard, memory: Memory, decision: Decision, now: float) -> float:
     interval = guard.spec.analysis.interval
     if decision.reason is Reason.SETTLING:
         settled = memory.unchanged_since + guard.spec.analysis.settle
-        return min(interval, max(0.0, settled - time.monotonic()) + 0.01)
+        return min(interval, max(0.0, settled - now) + 0.01)
     # From measurement to measurement: neither the time that a check takes nor a check in between,
     # because something was seen to change, may stretch the pace that the evidence needs.
-    left = memory.next_measurement - time.monotonic()
+    left = memory.next_measurement - now
     return left if 0.0 < left < interval else interval
 
 

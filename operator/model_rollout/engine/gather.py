@@ -1,7 +1,6 @@
 """Gather: all reads of one check, ending in one frozen `Facts`. Decides nothing, writes nothing."""
 
 import logging
-import time
 from dataclasses import dataclass
 
 from model_rollout.analysis.report import report
@@ -14,6 +13,7 @@ from model_rollout.decision.observed import newest_hash, read_pods, read_workloa
 from model_rollout.engine.measure import Measurer
 from model_rollout.engine.memory import Memory, Seen
 from model_rollout.engine.store import Store, target_of
+from model_rollout.ports.clock import Clock
 from model_rollout.ports.kubernetes import Cluster, Json
 from model_rollout.revisions.canonical import digest, normalised_template
 from model_rollout.revisions.content import Content, read_content
@@ -50,25 +50,31 @@ class Gatherer:
     """Does all reads of a check."""
 
     def __init__(
-        self, cluster: Cluster, store: Store, measurer: Measurer, prometheus_url: str | None
+        self,
+        cluster: Cluster,
+        store: Store,
+        measurer: Measurer,
+        prometheus_url: str | None,
+        clock: Clock,
     ) -> None:
         """`prometheus_url` is used by every ModelRollout that names none."""
         self._cluster = cluster
         self._store = store
         self._measurer = measurer
         self._prometheus_url = prometheus_url
+        self._clock = clock
 
     async def gather(self, guard: Guard, memory: Memory) -> Facts:
         """Return everything that the decision needs. Raises `ApiError`; Prometheus never raises."""
         body, spec, status = guard.body, guard.spec, guard.status
         deployment = await self._deployment(body)
         workload = read_workload(deployment) if deployment is not None else None
-        content = _content(memory, workload, spec)
+        content = self._content(memory, workload, spec)
         if memory.revisions is None:
             uid = body["metadata"]["uid"]
             listed = await self._cluster.revisions(guard.namespace, uid)
             memory.revisions = {item["metadata"]["name"]: item for item in listed}
-        now = time.time()
+        now = self._clock.wall()
         await self._measure(guard, memory, workload, content, now)
         refused_id, refusal = memory.refused
         in_flight = status.transaction.id if status.transaction else ""
@@ -81,7 +87,7 @@ class Gatherer:
             status=status,
             workload=workload,
             content=content,
-            unchanged_for=time.monotonic() - memory.unchanged_since,
+            unchanged_for=self._clock.monotonic() - memory.unchanged_since,
             revisions=tuple(parse_revision(item) for item in memory.revisions.values()),
             reports=tuple(report(m.evidence, m.rule, now) for m in memory.measured.values()),
             pods=await self._pods(workload, status.current),
@@ -102,6 +108,26 @@ class Gatherer:
                 self._store.put_deployment(known)
         return known
 
+    def _content(
+        self, memory: Memory, workload: Workload | None, spec: ModelRolloutSpec
+    ) -> Content | ComponentProblem | None:
+        """Read the content, unless neither the workload nor the components changed since last time.
+
+        Settling is counted by the monotonic clock of this process; a restart begins it anew.
+        """
+        body = workload.body if workload else None
+        seen = memory.seen
+        if seen is not None and seen.body is body and seen.components == spec.components:
+            return seen.content
+        content = read_content(_template(workload), spec.components) if workload else None
+        fingerprint = (
+            digest([workload.uid, normalised_template(_template(workload))]) if workload else ""
+        )
+        if seen is None or seen.fingerprint != fingerprint:
+            memory.unchanged_since = self._clock.monotonic()
+        memory.seen = Seen(body, spec.components, content, fingerprint)
+        return content
+
     async def _measure(
         self,
         guard: Guard,
@@ -117,9 +143,9 @@ class Gatherer:
         if url is None or workload is None or workload.desired == 0:
             return  # at zero, evidence stands still
         # A check that is a little early measures, too: the next one may be a whole interval away.
-        if time.monotonic() < memory.next_measurement - 0.1 * spec.analysis.interval:
+        if self._clock.monotonic() < memory.next_measurement - 0.1 * spec.analysis.interval:
             return
-        memory.next_measurement = time.monotonic() + spec.analysis.interval
+        memory.next_measurement = self._clock.monotonic() + spec.analysis.interval
         counts = counts_for(guard.status, content)
         await self._measurer.measure(memory, url, now, counts=counts)
 
@@ -176,24 +202,3 @@ def _seniority(body: Json) -> tuple[str, str]:
 def _template(workload: Workload) -> Json:
     template: Json = workload.body["spec"]["template"]
     return template
-
-
-def _content(
-    memory: Memory, workload: Workload | None, spec: ModelRolloutSpec
-) -> Content | ComponentProblem | None:
-    """Read the content, unless neither the workload nor the components changed since the last time.
-
-    Settling is counted by the monotonic clock of this process; a restart begins it anew.
-    """
-    body = workload.body if workload else None
-    seen = memory.seen
-    if seen is not None and seen.body is body and seen.components == spec.components:
-        return seen.content
-    content = read_content(_template(workload), spec.components) if workload else None
-    fingerprint = (
-        digest([workload.uid, normalised_template(_template(workload))]) if workload else ""
-    )
-    if seen is None or seen.fingerprint != fingerprint:
-        memory.unchanged_since = time.monotonic()
-    memory.seen = Seen(body, spec.components, content, fingerprint)
-    return content

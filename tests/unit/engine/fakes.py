@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jsonpatch
-import pytest
 
 from model_rollout.analysis.measurement import QueryError, QueryResult, Sample
-from model_rollout.engine import checker, gather
 from model_rollout.engine.act import Actor
 from model_rollout.engine.checker import Checker
 from model_rollout.engine.gather import Gatherer
@@ -168,11 +166,11 @@ class FakePrometheus:
 
 @dataclass
 class FakeTime:
-    """Stands in for the module `time`: both clocks go together, and only when they are told to."""
+    """Implements `ports.clock.Clock`: both clocks go together, and only when they are told to."""
 
     now: float = NOW
 
-    def time(self) -> float:
+    def wall(self) -> float:
         return self.now
 
     def monotonic(self) -> float:
@@ -210,12 +208,8 @@ def rollout_body(name: str = "sentiment", **changes: Any) -> Json:
 class Engine:
     """One process: its store, its memory, and everything that it is wired to."""
 
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, cluster: FakeCluster | None = None, **changes: Any
-    ) -> None:
+    def __init__(self, cluster: FakeCluster | None = None, **changes: Any) -> None:
         self.clock = FakeTime()
-        for module in (gather, checker):
-            monkeypatch.setattr(module, "time", self.clock)
         self.cluster = cluster or FakeCluster()
         self.prometheus = FakePrometheus(self.clock)
         if cluster is None:
@@ -227,9 +221,9 @@ class Engine:
         self.store = Store()
         measurer = Measurer(self.prometheus, self.prometheus, lambda kind: None)
         persister = Persister(self.cluster, self.store, lambda: self.leading, "tests")
-        gatherer = Gatherer(self.cluster, self.store, measurer, None)
+        gatherer = Gatherer(self.cluster, self.store, measurer, None, self.clock)
         actor = Actor(self.cluster, self.store, persister)
-        self.checker = Checker(self.store, gatherer, persister, actor, self.counted)
+        self.checker = Checker(self.store, gatherer, persister, actor, self.counted, self.clock)
         for body in self.cluster.rollouts_.values():
             self.store.put_rollout(body)
 

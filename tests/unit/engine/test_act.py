@@ -19,9 +19,9 @@ from unit.engine.fakes import KEY, TARGET, Engine
 
 
 @pytest.fixture
-async def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
+async def engine() -> Engine:
     """Revision 1 is Stable; a bad revision 2 is Suspect, and breached at the next check."""
-    engine = Engine(monkeypatch)
+    engine = Engine()
     await engine.checks(20)
     assert engine.status["stable"]["revision"] == 1
     engine.deploy("bad:2")

@@ -20,9 +20,9 @@ OTHER = Key("ml", "other")
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
+def engine() -> Engine:
     """A guard that was never checked."""
-    return Engine(monkeypatch)
+    return Engine()
 
 
 async def test_check_is_due_again_after_the_interval(engine: Engine) -> None:

@@ -14,9 +14,9 @@ READS = ("rollout", "deployment", "pods", "replica_sets", "revisions")
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
+def engine() -> Engine:
     """A guard that was never checked."""
-    return Engine(monkeypatch)
+    return Engine()
 
 
 async def reads(engine: Engine, seconds: float = 10.0) -> list[str]:
@@ -103,16 +103,16 @@ async def test_nothing_is_measured_at_zero(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("url", [None, "http://own:9090"])
-async def test_own_prometheus_goes_first(monkeypatch: pytest.MonkeyPatch, url: str | None) -> None:
-    engine = Engine(monkeypatch, prometheus={"url": url} if url else {})
+async def test_own_prometheus_goes_first(url: str | None) -> None:
+    engine = Engine(prometheus={"url": url} if url else {})
     gatherer = engine.checker._gatherer
     gatherer._prometheus_url = "http://of-the-operator:9090"
     await engine.check()
     assert engine.prometheus.asked[0][0] == (url or "http://of-the-operator:9090")
 
 
-async def test_without_a_prometheus_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine(monkeypatch, prometheus={})
+async def test_without_a_prometheus_it_is_said() -> None:
+    engine = Engine(prometheus={})
     await engine.checks(5)
     assert engine.prometheus.asked == []
     assert engine.status["reason"] == "PrometheusUnknown"

@@ -15,9 +15,9 @@ from unit.engine.fakes import KEY, Engine
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
+def engine() -> Engine:
     """A guard that was never checked."""
-    return Engine(monkeypatch)
+    return Engine()
 
 
 async def stable(engine: Engine) -> Engine:
@@ -64,10 +64,10 @@ async def test_other_values_are_not_written(engine: Engine) -> None:
     assert engine.cluster.writes == []
 
 
-async def test_restart_writes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_restart_writes_nothing(engine: Engine) -> None:
     await stable(engine)
     engine.clock.now += 3600.0
-    again = Engine(monkeypatch, engine.cluster)
+    again = Engine(engine.cluster)
     again.clock.now = engine.clock.now
     await again.checks(5)
     assert engine.cluster.writes == []
@@ -172,7 +172,7 @@ async def test_event_is_one_that_the_api_server_takes(engine: Engine) -> None:
     ids=["caught up", "too old"],
 )
 async def test_event_of_a_decision_whose_process_died_is_caught_up_on(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, away: float, expected: list[str]
+    engine: Engine, away: float, expected: list[str]
 ) -> None:
     """With the same name and the same type as it would have had."""
     await stable(engine)
@@ -185,7 +185,7 @@ async def test_event_of_a_decision_whose_process_died_is_caught_up_on(
     assert last == "SwitchRollback"
     told = engine.cluster.events[-1]
     engine.cluster.events.clear()
-    again = Engine(monkeypatch, engine.cluster)
+    again = Engine(engine.cluster)
     again.clock.now = engine.clock.now
     await again.check(away)
     found = [e for e in again.cluster.events if e["reason"] == last]
@@ -218,8 +218,8 @@ async def test_quarantine_is_cleared_once_where_the_annotation_could_not_be_remo
     assert "UnquarantineRefused" not in reasons(engine)
 
 
-async def test_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine(monkeypatch, history={"limit": 2})
+async def test_history_is_bounded() -> None:
+    engine = Engine(history={"limit": 2})
     for number in range(1, 7):
         engine.deploy(f"good:{number}")
         await engine.checks(6)
