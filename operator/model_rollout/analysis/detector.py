@@ -1,0 +1,321 @@
+"""Rule 1: a sequential test on counts of bad outcomes. Pure mathematics, no units but seconds.
+
+A Shiryaev-Roberts e-detector (Shin, Ramdas, Rinaldo: E-detectors, 2022). For each alternative k, a
+bad rate (or ratio of bad rates) worse than the limit, and each check with log-likelihood ratio l_k:
+
+    L_k = min(A + ln K, ln(1 + e^L_k) + min(l_k / phi, cap))    if l_k > 0, L_k = -inf at first
+    L_k = L_k + l_k / phi                                       otherwise
+    E   = ln(mean over the K alternatives of e^L_k)             breach when E >= A
+
+`A = ln(metrics * falseRollbackEvery / pace)`. While the bad rate is at most the limit, `e^l_k` has mean
+at most 1, so that e^E grows by at most 1 a check in the mean and a breach comes on average not before
+`e^A` checks. `phi` is taken from *earlier* checks (`overdispersion.py`).
+"""
+
+import base64
+import binascii
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from model_rollout.analysis.overdispersion import KEPT, UNSEEN, Dispersion, inflation, seen
+
+_ODDS = (1.15, 1.5, 2.5, 5.0)
+_RATIOS = (1.5, 2.5, 5.0)
+
+# Nothing is decided on less than three to one, however often false rollbacks are allowed.
+_LEAST_DECISIVE = math.log(3.0)
+# Below it the evidence of an alternative is none: e^-60 of a check.
+_NOTHING = -60.0
+_NONE = -math.inf
+# So that evidence at its ceiling reaches A in spite of rounding.
+_ROUNDING = 1e-9
+_MOST = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class OneSample:
+    """The null hypothesis is: the bad rate is at most `limit`, 0 < limit < 1."""
+
+    limit: float
+    gains: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """ln(b_k / b_0): what a bad outcome adds, per alternative."""
+    losses: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """ln((1 - b_k) / (1 - b_0)): what a good outcome adds, a negative number."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.limit < 1.0:
+            raise ValueError(f"a limit of the bad rate is between 0 and 1, not {self.limit:g}")
+        # With b_k of odds f times those of b_0, in forms that lose no digits near 0 and near 1.
+        gains = (-math.log1p(-(f - 1.0) * (1.0 - self.limit) / f) for f in _ODDS)
+        losses = (-math.log1p((f - 1.0) * self.limit) for f in _ODDS)
+        object.__setattr__(self, "gains", tuple(gains))
+        object.__setattr__(self, "losses", tuple(losses))
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSample:
+    """The null hypothesis is: the bad rate is at most `ratio` times the other workload's."""
+
+    ratio: float
+
+    def __post_init__(self) -> None:
+        if not (self.ratio > 0.0 and math.isfinite(self.ratio)):
+            raise ValueError(f"a ratio of bad rates is positive, not {self.ratio:g}")
+
+
+Hypothesis = OneSample | TwoSample
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What a detector is to find, and how rarely it may be wrong."""
+
+    hypothesis: Hypothesis
+    pace: float
+    """Seconds between checks with new outcomes."""
+    metrics: int
+    """So many metrics share the allowed rate of false rollbacks."""
+    false_rollback_every: float
+    """Seconds; a healthy guard falsely breaches at most once in this time."""
+    min_checks: int
+    """At least so many checks are needed, however bad they are."""
+
+    def decisive(self, spacing: float = 0.0) -> float:
+        """Return A, the strength that decides, in natural logarithms.
+
+        Args:
+            spacing: observed seconds between new outcomes; counts when longer than the pace.
+        """
+        checks = self.metrics * self.false_rollback_every / max(self.pace, spacing)
+        return max(math.log(max(checks, 1.0)), _LEAST_DECISIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What one check counted. Numbers of outcomes, `0 <= bad <= total`; need not be integers."""
+
+    bad: float
+    total: float
+    base_bad: float = 0.0
+    """Of the other workload."""
+    base_total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorState:
+    """The evidence of all checks so far. Depends on nothing but their outcomes and the design."""
+
+    logs: tuple[float, ...] = ()
+    """L_k, per alternative; empty at first."""
+    observations: int = 0
+    """Checks with outcomes."""
+    own: Dispersion = UNSEEN
+    base: Dispersion = UNSEEN
+    share: float = 0.5
+    """Two samples: mean share of the outcomes that this workload had."""
+
+
+FRESH = DetectorState()
+"""No evidence."""
+
+
+def update(
+    state: DetectorState, design: Design, outcomes: Outcomes, spacing: float = 0.0
+) -> DetectorState:
+    """Return the state after one check.
+
+    A check without outcomes (of either workload, in the two-sample form) is no observation.
+    """
+    hypothesis = design.hypothesis
+    bad, total = outcomes.bad, outcomes.total
+    if total <= 0.0:
+        return state
+    if isinstance(hypothesis, OneSample):
+        phi = inflation(state.own, total)
+        good = max(total - bad, 0.0)
+        steps = [
+            (bad * gain + good * loss) / phi
+            for gain, loss in zip(hypothesis.gains, hypothesis.losses, strict=True)
+        ]
+        logs = _fold(state.logs, steps, design, spacing)
+        return DetectorState(logs, state.observations + 1, seen(state.own, bad, total))
+    if outcomes.base_total <= 0.0:
+        return state
+    phi = _joint_inflation(state, total, outcomes.base_total)
+    steps = _ratio_steps(hypothesis.ratio, outcomes, phi)
+    share = total / (total + outcomes.base_total)
+    return DetectorState(
+        _fold(state.logs, steps, design, spacing),
+        state.observations + 1,
+        seen(state.own, bad, total),
+        seen(state.base, outcomes.base_bad, outcomes.base_total),
+        share if state.observations == 0 else 0.95 * state.share + 0.05 * share,
+    )
+
+
+def _ratio_steps(ratio: float, outcomes: Outcomes, phi: float) -> list[float]:
+    # Of all bad outcomes, this workload's share is at most q_0 = n_c r / (n_c r + n_s), and q_k with
+    # r times f. By ln(1 + x) <= x, the mean of e^l_k is at most 1 for any two binomial rates.
+    weight = outcomes.total * ratio / (outcomes.total * ratio + outcomes.base_total)
+    steps = []
+    for f in _RATIOS:
+        loss = -math.log1p((f - 1.0) * weight)
+        gain = -math.log1p(-(f - 1.0) * (1.0 - weight) / f)
+        steps.append((outcomes.bad * gain + outcomes.base_bad * loss) / phi)
+    return steps
+
+
+def _joint_inflation(state: DetectorState, total: float, base_total: float) -> float:
+    own, base = inflation(state.own, total), inflation(state.base, base_total)
+    return (own * base_total + base * total) / (total + base_total)
+
+
+def _fold(
+    logs: tuple[float, ...], steps: Sequence[float], design: Design, spacing: float
+) -> tuple[float, ...]:
+    decisive = design.decisive(spacing)
+    ceiling = decisive + math.log(len(steps)) + _ROUNDING
+    cap = _cap(decisive, design.min_checks) if design.min_checks > 1 else ceiling
+    if len(logs) != len(steps):
+        logs = (_NONE,) * len(steps)
+    return tuple(
+        [
+            min(ceiling, math.log1p(math.exp(log)) + min(step, cap))
+            if step > 0.0
+            else (log + step if log + step > _NOTHING else _NONE)
+            for log, step in zip(logs, steps, strict=True)
+        ]
+    )
+
+
+def _cap(decisive: float, checks: int) -> float:
+    """Return what one check can add at most so that fewer than `checks` never decide."""
+    cap = decisive / checks
+    # checks - 1 capped ones give ln(e^cap + ... + e^((checks-1) cap)), which is less than A = checks
+    # times cap as long as 1 / (1 - e^-cap) <= e^cap.
+    return cap if cap > math.log(2.0) else _small_cap(decisive, checks)
+
+
+@lru_cache(maxsize=1024)
+def _small_cap(decisive: float, checks: int) -> float:
+    low, high = 0.0, decisive / checks
+    for _ in range(50):
+        middle = (low + high) / 2.0
+        sums = math.fsum(math.exp(i * middle) for i in range(1, checks))
+        low, high = (middle, high) if math.log(sums) < decisive else (low, middle)
+    return low
+
+
+def strength(state: DetectorState) -> float:
+    """Return E, the evidence against the null hypothesis; natural logarithm, -inf for none."""
+    greatest = max(state.logs, default=_NONE)
+    if greatest == _NONE:
+        return _NONE
+    sums = sum([math.exp(log - greatest) for log in state.logs])
+    return greatest + math.log(sums / len(state.logs))
+
+
+def more_bad_to_decide(state: DetectorState, design: Design, spacing: float = 0.0) -> int:
+    """Return how many bad outcomes in a row would bring the strength to A. Caps are ignored."""
+    decisive = design.decisive(spacing)
+    if strength(state) >= decisive:
+        return 0
+    gains = _gains(state, design.hypothesis)
+    logs = state.logs if len(state.logs) == len(gains) else (_NONE,) * len(gains)
+    starts = [math.log1p(math.exp(log)) for log in logs]
+
+    def decides(bad: int) -> bool:
+        reached = [start + bad * gain for start, gain in zip(starts, gains, strict=True)]
+        return _mean(reached) >= decisive
+
+    low, high = 0, 1
+    while not decides(high) and high < _MOST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
+
+
+def _gains(state: DetectorState, hypothesis: Hypothesis) -> list[float]:
+    """Return what one more bad outcome of this workload adds, per alternative."""
+    if isinstance(hypothesis, OneSample):
+        phi = inflation(state.own, state.own.total)
+        return [gain / phi for gain in hypothesis.gains]
+    share = state.share
+    phi = inflation(state.own, state.own.total) * (1.0 - share)
+    phi += inflation(state.base, state.base.total) * share
+    return _ratio_steps(hypothesis.ratio, Outcomes(1.0, share, 0.0, 1.0 - share), phi)
+
+
+def _mean(logs: Sequence[float]) -> float:
+    greatest = max(logs)
+    return greatest + math.log(sum(math.exp(log - greatest) for log in logs) / len(logs))
+
+
+_VERSION = "sr1:"
+_HEAD = struct.Struct("<BBBxQd")
+_ARM = struct.Struct("<ddd")
+
+
+def to_text(state: DetectorState) -> str:
+    """Return a state as text without loss, at most about 400 characters."""
+    parts = [
+        _HEAD.pack(
+            len(state.logs),
+            len(state.own.codes),
+            len(state.base.codes),
+            state.observations,
+            state.share,
+        ),
+        struct.pack(f"<{len(state.logs)}d", *state.logs),
+    ]
+    for arm in (state.own, state.base):
+        parts += [_ARM.pack(arm.rate, arm.total, arm.mean), arm.codes]
+    body = b"".join(parts)
+    return _VERSION + base64.urlsafe_b64encode(_checked(body) + body).decode("ascii")
+
+
+def from_text(text: str) -> DetectorState | None:
+    """Return the state of a text; None for text that `to_text` of this version did not write."""
+    if not text.startswith(_VERSION):
+        return None
+    try:
+        raw = base64.b64decode(text[len(_VERSION) :], altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    check, body = raw[:4], raw[4:]
+    if _checked(body) != check:
+        return None
+    try:
+        return _unpack(body)
+    except (struct.error, ValueError):
+        return None
+
+
+def _checked(body: bytes) -> bytes:
+    return zlib.crc32(body).to_bytes(4, "little")
+
+
+def _unpack(body: bytes) -> DetectorState | None:
+    count, own_count, base_count, observations, share = _HEAD.unpack_from(body)
+    if max(own_count, base_count) > KEPT:
+        return None
+    at = _HEAD.size
+    logs = struct.unpack_from(f"<{count}d", body, at)
+    at += 8 * count
+    own, at = _unpack_arm(body, at, own_count)
+    base, at = _unpack_arm(body, at, base_count)
+    if at != len(body):
+        return None
+    return DetectorState(logs, observations, own, base, share)
+
+
+def _unpack_arm(body: bytes, at: int, count: int) -> tuple[Dispersion, int]:
+    rate, total, mean = _ARM.unpack_from(body, at)
+    at += _ARM.size
+    return Dispersion(rate, total, mean, body[at : at + count]), at + count
