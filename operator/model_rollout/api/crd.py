@@ -9,12 +9,13 @@ from model_rollout.api.revision import ModelRevisionSpec, ModelRevisionStatus
 from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.api.structural import Schema, structural_schema
+from model_rollout.api.template import MetricTemplateSpec
 from model_rollout.api.types import cel, validations
 
 
 def custom_resource_definitions() -> tuple[dict[str, Any], ...]:
     """Return the CustomResourceDefinitions of the operator."""
-    return (_model_rollout(), _model_revision())
+    return (_model_rollout(), _model_revision(), _metric_template())
 
 
 def _model_rollout() -> dict[str, Any]:
@@ -72,6 +73,23 @@ def _model_revision() -> dict[str, Any]:
     )
 
 
+def _metric_template() -> dict[str, Any]:
+    return _definition(
+        kind="MetricTemplate",
+        short_name="mtpl",
+        description="Metrics that many ModelRollouts share, defined once, for the ModelRollouts of "
+        "its namespace; in the namespace of the operator, for all.",
+        spec=structural_schema(MetricTemplateSpec),
+        status=None,
+        rules=[],
+        columns=[
+            _column("Metrics", ".spec.metrics[*].name"),
+            _column("Parameters", ".spec.parameters[*].name"),
+            _column("Age", ".metadata.creationTimestamp", "date"),
+        ],
+    )
+
+
 def _column(name: str, path: str, type_: str = "string") -> dict[str, Any]:
     return {"name": name, "type": type_, "jsonPath": path}
 
@@ -82,7 +100,7 @@ def _definition(
     short_name: str,
     description: str,
     spec: Schema,
-    status: type[BaseModel],
+    status: type[BaseModel] | None,
     rules: list[dict[str, str]],
     columns: list[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -109,7 +127,7 @@ def _definition(
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "subresources": {"status": {}},
+                    **({"subresources": {"status": {}}} if status else {}),
                     "additionalPrinterColumns": columns,
                     "schema": {"openAPIV3Schema": _object(description, spec, status, rules)},
                 }
@@ -119,7 +137,7 @@ def _definition(
 
 
 def _object(
-    description: str, spec: Schema, status: type[BaseModel], rules: list[dict[str, str]]
+    description: str, spec: Schema, status: type[BaseModel] | None, rules: list[dict[str, str]]
 ) -> Schema:
     schema: Schema = {
         "description": description,
@@ -133,7 +151,8 @@ def _object(
             "kind": {"description": "Kind of this object.", "type": "string"},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": structural_schema(status, defaults=False),
         },
     }
+    if status:
+        schema["properties"]["status"] = structural_schema(status, defaults=False)
     return schema | validations(*rules) if rules else schema

@@ -110,6 +110,9 @@ class MetricSummary(ApiModel):
     min: float | None = Field(None, description="The smallest value seen.")
     max: float | None = Field(None, description="The greatest value seen.")
     checks: int = Field(0, description="How many checks gave a value.")
+    good: float | None = Field(None, description="How many good outcomes were counted.")
+    bad: float | None = Field(None, description="How many bad outcomes were counted.")
+    total: float | None = Field(None, description="How many outcomes were counted.")
 
 
 class ModelRevisionStatus(ApiModel):

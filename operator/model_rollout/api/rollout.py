@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from model_rollout.api.metric import Metric as Metric
+from model_rollout.api.metric import MetricAction as MetricAction
+from model_rollout.api.prometheus import Prometheus
 from model_rollout.api.types import (
     ApiModel,
     Duration,
@@ -25,14 +28,6 @@ class KillSwitch(StrEnum):
     NONE = "None"
     PAUSE = "Pause"
     ROLLBACK = "Rollback"
-
-
-class MetricAction(StrEnum):
-    """What a proven breach of a metric leads to."""
-
-    ROLLBACK = "Rollback"
-    NOTIFY = "Notify"
-    NONE = "None"
 
 
 class RollbackMode(StrEnum):
@@ -112,77 +107,6 @@ class Component(ApiModel):
     )
 
 
-_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
-
-
-class Prometheus(ApiModel):
-    """Where the metrics are read."""
-
-    url: Annotated[str, Field(max_length=2048, pattern=_URL_PATTERN)] | None = Field(
-        None,
-        description="Base URL of Prometheus or of anything that speaks its query API, for example "
-        "http://prometheus.monitoring:9090. Default: the operator's --prometheus-url.",
-        json_schema_extra=validations(
-            cel(
-                "self.matches('^https?://[^/?#@]+(/[^?#]*)?$')",
-                "write a base URL such as http://prometheus.monitoring:9090, without user, query "
-                "and fragment",
-            )
-        ),
-    )
-
-
-class Metric(ApiModel):
-    """One quality metric and what is still acceptable."""
-
-    model_config = ConfigDict(
-        json_schema_extra=validations(
-            cel("has(self.min) || has(self.max)", "write min, max or both, for example min: 0.85"),
-            cel(
-                "!has(self.min) || !has(self.max) || self.min <= self.max",
-                "min must not be greater than max",
-            ),
-        )
-    )
-
-    name: Annotated[
-        str, Field(min_length=1, max_length=63, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$")
-    ] = Field(
-        description="Name of the metric: lower case letters, digits and underscores.",
-        json_schema_extra=validations(
-            cel(
-                "self.matches('^[a-z]([a-z0-9_]*[a-z0-9])?$')",
-                "write a name of lower case letters, digits and underscores, such as latency_p95",
-            )
-        ),
-    )
-    query: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
-        description="A PromQL expression that returns one value: a scalar or a vector of one "
-        "series."
-    )
-    min: float | None = Field(None, description="The smallest acceptable value.")
-    max: float | None = Field(None, description="The greatest acceptable value.")
-    for_: Duration | None = Field(
-        None,
-        alias="for",
-        description="How long every sample must be outside the bounds before the metric counts as "
-        "breached. 0s: the first bad sample decides. Default: the longer of 5m and 3 x interval.",
-    )
-    every: PositiveDuration | None = Field(
-        None, description="How often a new value arrives. Default: analysis.interval."
-    )
-    no_data_after: PositiveDuration | None = Field(
-        None,
-        description="How long the metric may be without data before the condition MetricsAvailable "
-        "turns False. Default: the longer of 15m and 2 x every.",
-    )
-    action: MetricAction = Field(
-        MetricAction.ROLLBACK,
-        description="What a proven breach leads to: Rollback, Notify (condition and Event only) or "
-        "None (measured and shown).",
-    )
-
-
 class Analysis(ApiModel):
     """When a revision is measured and when it counts as proven."""
 
@@ -200,6 +124,28 @@ class Analysis(ApiModel):
     bake_time: Duration = Field(
         seconds("1h"),
         description="How long a revision must serve without a breach to become Stable.",
+    )
+    min_outcomes: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        100,
+        description="So many outcomes of each metric with counts or histogram must be counted "
+        "before a revision becomes Stable.",
+    )
+    false_rollback_every: PositiveDuration = Field(
+        seconds("100d"),
+        description="How rarely a model that is exactly at its limits may be rolled back by "
+        "chance. Shorter decides sooner.",
+    )
+    when: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        "Any",
+        description="Which metrics must be breached. Any: one of them. All: every one that rolls "
+        "back. Or a CEL expression over NAME.breached, NAME.suspect and NAME.hasData, for example "
+        "hallucination_rate.breached && !index_age.suspect.",
+        json_schema_extra=validations(
+            cel(
+                "self in ['Any', 'All'] || self.contains('.')",
+                "write Any, All, or an expression such as errors.breached && latency_p95.suspect",
+            )
+        ),
     )
 
 

@@ -98,6 +98,11 @@ class MetricStatus(ApiModel):
     value: float | None = Field(None, description="The last value.")
     limit: Word = Field("", description="What is acceptable, for example >= 0.85.")
     message: Sentence = Field("", description="What was measured, as one sentence.")
+    evidence: Annotated[str, Field(max_length=2048)] = Field(
+        "",
+        description="A checkpoint of the sequential test, for the operator: it goes on from here "
+        "after a restart.",
+    )
 
 
 class LastDecision(ApiModel):

@@ -90,8 +90,13 @@ def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
 def _write_defaults(model: type[BaseModel], properties: Schema) -> None:
     """Replace the defaults, which pydantic gives as they are in memory, by those on the wire."""
     for name, field in model.model_fields.items():
-        if not field.is_required():
+        if not field.is_required() and not _unwritten(field):
             properties[field.alias or name]["default"] = _default_on_the_wire(field)
+
+
+def _unwritten(field: FieldInfo) -> bool:
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("default", ...) is None
 
 
 def _default_on_the_wire(field: FieldInfo) -> Any:

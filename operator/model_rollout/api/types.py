@@ -53,6 +53,11 @@ def list_map(key: str = "name") -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
+UNWRITTEN: dict[str, Any] = {"default": None}
+"""The `json_schema_extra` of a field whose default the API server must not write into objects:
+that nothing was written has a meaning of its own, and `model_fields_set` tells it."""
+
+
 _DURATION_RULE = cel(
     f"self.matches('{DURATION_PATTERN}')",
     "write a duration such as 30s, 5m, 1h30m or 7d: numbers with a unit, without blanks",
