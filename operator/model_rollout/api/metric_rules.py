@@ -69,44 +69,43 @@ BASELINE_RULES = (
     ),
 )
 
+# Sentences that are also said of a metric whose template leaves its limit open.
+MIN_ABOVE_MAX = "min must not be greater than max"
+GOOD_HAS_MIN = (
+    "counts of good and total have a min, the share of good outcomes: write min instead of max"
+)
+BAD_HAS_MAX = (
+    "counts of bad and total have a max, the share of bad outcomes: write max instead of min"
+)
+ONE_LIMIT = (
+    "counts have one limit: write min for the share of good outcomes or max for the share of bad "
+    "ones"
+)
+BELOW_ONE = "the limit of counts is a share: write a limit below 1, for example 0.999"
+ABOVE_ZERO = "the limit of counts is a share: write a limit above 0, for example 0.001"
+UPPER_ONLY = "a histogram has an upper limit only: write max instead of min"
+NEEDS_MAX = "write the max of a histogram: outcomes above it are the bad ones"
+MAX_ABOVE_ZERO = "write a max above 0: it is compared with the upper bounds of buckets"
+
 _COUNTS = "!has(self.counts) || "
 _HISTOGRAM = "!has(self.histogram) || "
 _LIMITS = "[has(self.min) ? self.min : 0.5, has(self.max) ? self.max : 0.5]"
 
 MEASUREMENT_RULES = (
-    cel(
-        "!has(self.min) || !has(self.max) || self.min <= self.max",
-        "min must not be greater than max",
-    ),
+    cel("!has(self.min) || !has(self.max) || self.min <= self.max", MIN_ABOVE_MAX),
     cel(
         f"{_COUNTS}!has(self.counts.good) || !has(self.counts.total) || !has(self.max)",
-        "counts of good and total have a min, the share of good outcomes: write min instead of max",
+        GOOD_HAS_MIN,
     ),
     cel(
         f"{_COUNTS}!has(self.counts.bad) || !has(self.counts.total) || !has(self.min)",
-        "counts of bad and total have a max, the share of bad outcomes: write max instead of min",
+        BAD_HAS_MAX,
     ),
-    cel(
-        f"{_COUNTS}!has(self.min) || !has(self.max)",
-        "counts have one limit: write min for the share of good outcomes or max for the share of "
-        "bad ones",
-    ),
-    cel(
-        f"{_COUNTS}{_LIMITS}.all(limit, limit < 1.0)",
-        "the limit of counts is a share: write a limit below 1, for example 0.999",
-    ),
-    cel(
-        f"{_COUNTS}{_LIMITS}.all(limit, limit > 0.0)",
-        "the limit of counts is a share: write a limit above 0, for example 0.001",
-    ),
-    cel(
-        f"{_HISTOGRAM}!has(self.min)",
-        "a histogram has an upper limit only: write max instead of min",
-    ),
-    cel(
-        f"{_HISTOGRAM}!has(self.max) || self.max > 0.0",
-        "write a max above 0: it is compared with the upper bounds of buckets",
-    ),
+    cel(f"{_COUNTS}!has(self.min) || !has(self.max)", ONE_LIMIT),
+    cel(f"{_COUNTS}{_LIMITS}.all(limit, limit < 1.0)", BELOW_ONE),
+    cel(f"{_COUNTS}{_LIMITS}.all(limit, limit > 0.0)", ABOVE_ZERO),
+    cel(f"{_HISTOGRAM}!has(self.min)", UPPER_ONLY),
+    cel(f"{_HISTOGRAM}!has(self.max) || self.max > 0.0", MAX_ABOVE_ZERO),
     cel(
         "!has(self.baseline) || has(self.counts) || has(self.histogram)",
         "a baseline compares outcomes: write counts or histogram with it, or min or max for a "
@@ -168,10 +167,7 @@ METRIC_RULES = (
         "has(self.histogram)",
         "write min, max or both, for example min: 0.85",
     ),
-    cel(
-        f"{_HISTOGRAM}has(self.max) || has(self.min)",
-        "write the max of a histogram: outcomes above it are the bad ones",
-    ),
+    cel(f"{_HISTOGRAM}has(self.max) || has(self.min)", NEEDS_MAX),
     _WORKLOAD_RULE,
 )
 
