@@ -3,15 +3,25 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from model_rollout.analysis.measurement import QueryError, QueryResult, Sample, SeriesResult
+from model_rollout.analysis.measurement import (
+    ErrorKind,
+    QueryError,
+    QueryResult,
+    Sample,
+    SeriesResult,
+)
+
+CREDENTIALS_REFUSED = "the credentials are not accepted"
+"""How the detail of an error ends when a server answered 401 or 403."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A server that speaks the query API of Prometheus, and what it takes to be let in.
 
-    Equal endpoints share connections, breaker and answers; those that differ in a credential or a
-    tenant share nothing. Secret parts are not shown by `repr`.
+    Equal endpoints share breaker, places and answers; those that differ in a credential or a tenant
+    share none of them, and connections only where the certificates are the same. Secret parts are
+    not shown by `repr`.
     """
 
     url: str
@@ -24,6 +34,12 @@ class Endpoint:
     client_certificate: str = field(default="", repr=False)
     """PEM: what we show of ourselves; empty: nothing."""
     client_key: str = field(default="", repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is sent along with every question."""
+        headers = {"Authorization": self.authorization, "X-Scope-OrgID": self.tenant}
+        return {name: value for name, value in headers.items() if value}
 
 
 class InstantQueries(Protocol):
@@ -52,7 +68,8 @@ class RangeQueries(Protocol):
     ) -> tuple[Sample, ...] | QueryError:
         """Return the finite values between `start` and `end` (seconds since the epoch), oldest first.
 
-        Several series or an empty answer give an empty tuple: there is no evidence to rebuild.
+        Times at which there is no series, or several, are left out: an instant query would have had
+        no value then.
         """
         ...
 
@@ -61,3 +78,18 @@ class RangeQueries(Protocol):
     ) -> SeriesResult:
         """Return all samples of a plain selector with `start < time <= end`, as they were scraped."""
         ...
+
+    async def vectors(
+        self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
+    ) -> SeriesResult:
+        """Return all series of an expression, evaluated every `step` seconds from start to end."""
+        ...
+
+
+def credentials_refused(answer: object) -> bool:
+    """Tell whether a server did not accept the credentials that an endpoint names."""
+    return (
+        isinstance(answer, QueryError)
+        and answer.kind is ErrorKind.CLIENT
+        and answer.detail.endswith(CREDENTIALS_REFUSED)
+    )

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from model_rollout.adapters.prometheus.history import MAX_POINTS, PrometheusHistory, parts
+from model_rollout.adapters.prometheus.history import PrometheusHistory
+from model_rollout.adapters.prometheus.walk import MAX_POINTS
 from model_rollout.analysis.measurement import ErrorKind, QueryError, Sample
 from model_rollout.ports.prometheus import Endpoint
 
@@ -59,26 +60,6 @@ async def test_long_ranges_are_asked_in_parts(history: PrometheusHistory, serve:
     samples = await history.query_range(Endpoint(await serve(answer)), "up", 0, 1_000_000, 30)
     assert not isinstance(samples, QueryError)
     assert [sample.time for sample in samples] == list(range(0, 1_000_001, 30))
-
-
-@pytest.mark.parametrize(
-    ("end", "step", "expected"),
-    [
-        (-1, 1, []),
-        (0, 1, [(0, 0)]),
-        (10_999, 1, [(0, 10_999)]),
-        (11_000, 1, [(0, 10_999), (11_000, 11_000)]),
-        (330_000, 30, [(0, 329_970), (330_000, 330_000)]),
-    ],
-    ids=["backwards", "one point", "just fits", "one more", "wider step"],
-)
-def test_parts(end: float, step: float, expected: list[tuple[float, float]]) -> None:
-    assert list(parts(0, end, step)) == expected
-
-
-def test_a_step_of_zero_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match="step"):
-        list(parts(0, 1, 0))
 
 
 @pytest.mark.parametrize(

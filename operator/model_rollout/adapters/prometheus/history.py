@@ -1,121 +1,237 @@
-"""History: range queries with prometheus-api-client in a few threads of their own."""
+"""History: what Prometheus stored, with prometheus-api-client in a few threads of their own."""
 
 import asyncio
-import io
+import contextlib
+import math
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from bisect import bisect_right
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
-from urllib3.util.retry import Retry
 
-from model_rollout.adapters.prometheus.parse import parse_matrix, refusal
-from model_rollout.analysis.measurement import ErrorKind, QueryError, Sample
+from model_rollout.adapters.prometheus.bounded_session import BoundedSession, RefusedError
+from model_rollout.adapters.prometheus.parse import parse_matrix
+from model_rollout.adapters.prometheus.series import read_series
+from model_rollout.adapters.prometheus.tls import TlsContexts
+from model_rollout.adapters.prometheus.walk import MAX_POINTS, joined, number_of_points, walk
+from model_rollout.analysis.measurement import (
+    ErrorKind,
+    QueryError,
+    Sample,
+    Series,
+    SeriesResult,
+)
 from model_rollout.ports.prometheus import Endpoint
 
-MAX_POINTS = 11_000
-"""Prometheus refuses range queries with more points than this in a series."""
+T = TypeVar("T")
+_Ask = Callable[[int, int], SeriesResult]
 
-_THREADS = 4
-_CHUNK = 64 * 1024
-_CONNECT_TIMEOUT = 5.0
+_THREADS = 8
+_PER_ENDPOINT = 2
+"""Questions at a time: a server that hangs occupies so many threads."""
+_RAW_WIDTH = MAX_POINTS - 1
+"""Seconds of raw samples in one answer, plus one second of overlap, at a scrape every second."""
+_RAW_LEAST = 60
+_UNUSABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+)
 
 
 class PrometheusHistory:
-    """Implements `model_rollout.ports.prometheus.RangeQueries`. Belongs to one event loop.
+    """Implements `model_rollout.ports.prometheus.RangeQueries`. Belongs to one event loop."""
 
-    One endpoint is asked one question at a time, so a hanging one occupies one thread of four.
-    """
+    def __init__(
+        self,
+        *,
+        deadline: float = 60.0,
+        max_bytes: int = 16 * 1024 * 1024,
+        max_samples: int = 1_000_000,
+    ) -> None:
+        """`deadline`: seconds for one question; `max_bytes`: for the answer to one part of it.
 
-    def __init__(self, *, deadline: float = 60.0, max_bytes: int = 16 * 1024 * 1024) -> None:
-        """`deadline`: seconds for one question; `max_bytes`: for the answer to one part of it."""
+        `max_samples`: of one question; a million take about 100 MB.
+        """
         self._deadline = deadline
         self._max_bytes = max_bytes
+        self._max_samples = max_samples
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="prometheus-history")
-        self._busy: dict[Endpoint, Future[Any]] = {}
+        self._tls = TlsContexts(time.monotonic)
+        self._places: dict[Endpoint, _Places] = {}
 
     async def query_range(
         self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
     ) -> tuple[Sample, ...] | QueryError:
-        """Return the finite values between `start` and `end`, oldest first.
+        """Return the values that instant queries would have had, oldest first."""
+        total = number_of_points(start, end, step)
 
-        Several series or an empty answer give an empty tuple.
-        """
-        try:
-            async with asyncio.timeout(self._deadline):
-                while (running := self._busy.get(endpoint)) is not None:
-                    await asyncio.wait({asyncio.wrap_future(running)})
-                return await self._ask(endpoint, promql, start, end, step)
-        except TimeoutError:
-            return QueryError(ErrorKind.TIMEOUT, f"no answer within {self._deadline:g} s")
+        def collect(client: PrometheusConnect) -> tuple[Sample, ...] | QueryError:
+            samples: list[Sample] = []
+            for part in walk(total, _range_of(client, promql, start, step, parse_matrix)):
+                if isinstance(part, QueryError):
+                    return part
+                samples += part
+            return tuple(samples)
+
+        return await self._in_thread(endpoint, collect)
+
+    async def vectors(
+        self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
+    ) -> SeriesResult:
+        """Return all series of an expression, evaluated every `step` seconds from start to end."""
+        total = number_of_points(start, end, step)
+
+        def collect(client: PrometheusConnect) -> SeriesResult:
+            ask: _Ask = _range_of(client, promql, start, step, read_series)
+            return joined(walk(total, ask), self._max_samples)
+
+        return await self._in_thread(endpoint, collect)
+
+    async def raw(
+        self, endpoint: Endpoint, selector: str, start: float, end: float
+    ) -> SeriesResult:
+        """Return all samples of a plain selector with `start < time <= end`, as they were scraped."""
+
+        def collect(client: PrometheusConnect) -> SeriesResult:
+            total = math.ceil(end) - math.floor(start)
+            ask: _Ask = _raw_of(client, selector, start, end)
+            return joined(walk(total, ask, width=_RAW_WIDTH, least=_RAW_LEAST), self._max_samples)
+
+        return await self._in_thread(endpoint, collect)
 
     def close(self) -> None:
         """Begin nothing new. A thread that waits for a server ends when its own timeout passes."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _ask(
-        self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
-    ) -> tuple[Sample, ...] | QueryError:
+    async def _in_thread(
+        self, endpoint: Endpoint, collect: Callable[[PrometheusConnect], T | QueryError]
+    ) -> T | QueryError:
+        context = self._tls.of(endpoint)
+        if isinstance(context, QueryError):
+            return context
         deadline = time.monotonic() + self._deadline
-        future = self._threads.submit(self._collect, endpoint, promql, start, end, step, deadline)
-        # Kept until the thread is free, not until we lose patience with it.
-        self._busy[endpoint] = future
-        future.add_done_callback(lambda _: self._busy.pop(endpoint, None))
-        return await asyncio.wrap_future(future)
 
-    def _collect(
-        self,
-        endpoint: Endpoint,
-        promql: str,
-        start: float,
-        end: float,
-        step: float,
-        deadline: float,
-    ) -> tuple[Sample, ...] | QueryError:
-        samples: list[Sample] = []
-        with _BoundedSession(deadline, self._max_bytes) as session:
-            client = PrometheusConnect(
-                url=endpoint.url.rstrip("/"),
-                session=session,
-                method="POST",
-                retry=Retry(0, connect=1),
-            )
-            for first, last in parts(start, end, step):
-                part = _ask_part(client, promql, first, last, step)
-                if isinstance(part, QueryError):
-                    return part
-                samples += [s for s in part if not samples or s.time > samples[-1].time]
-        return tuple(samples)
+        def work() -> T | QueryError:
+            with BoundedSession(endpoint, context, deadline, self._max_bytes) as session:
+                return collect(session.client())
+
+        places = self._places.setdefault(endpoint, _Places())
+        places.users += 1
+        future = None
+        try:
+            async with asyncio.timeout(self._deadline):
+                await places.free.acquire()
+                future = self._threads.submit(work)
+                # The place is kept until the thread is free, not until we lose patience with it.
+                future.add_done_callback(_on_loop(lambda: self._leave(endpoint, places)))
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            return QueryError(ErrorKind.TIMEOUT, f"no answer within {self._deadline:g} s")
+        finally:
+            if future is None:
+                self._leave(endpoint, places, seated=False)
+
+    def _leave(self, endpoint: Endpoint, places: "_Places", *, seated: bool = True) -> None:
+        if seated:
+            places.free.release()
+        places.users -= 1
+        if not places.users:
+            self._places.pop(endpoint, None)
 
 
-def parts(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
-    """Cut a range into parts that Prometheus accepts; the points lie as without the cuts."""
-    if step <= 0:
-        raise ValueError("the step of a range query must be positive")
-    width = (MAX_POINTS - 1) * step
-    while start <= end:
-        yield start, min(start + width, end)
-        start += width + step
+class _Places:
+    """For the questions to one endpoint, of those that wait for one as well."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Semaphore(_PER_ENDPOINT)
+        self.users = 0
 
 
-def _ask_part(
-    client: PrometheusConnect, promql: str, start: float, end: float, step: float
-) -> tuple[Sample, ...] | QueryError:
-    first, last = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
+def _on_loop(callback: Callable[[], None]) -> Callable[[object], None]:
+    """Return what a thread can call at its end, also when the loop has ended before."""
+    loop = asyncio.get_running_loop()
+
+    def call(_: object) -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(callback)
+
+    return call
+
+
+def _range_of(
+    client: PrometheusConnect,
+    promql: str,
+    start: float,
+    step: float,
+    read: Callable[[object], T | QueryError],
+) -> Callable[[int, int], T | QueryError]:
+    """Return the question for the points from one number to before another."""
+
+    def ask(first: int, end: int) -> T | QueryError:
+        begin, last = start + first * step, start + (end - 1) * step
+        # The library rounds times to seconds; what is in `params` takes their place.
+        exact = {"start": _text(begin), "end": _text(last)}
+        times = (datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(last, UTC))
+        return _asked(
+            lambda: read(client.custom_query_range(promql, *times, _text(step), params=exact))
+        )
+
+    return ask
+
+
+def _raw_of(client: PrometheusConnect, selector: str, start: float, end: float) -> _Ask:
+    """Return the question for the samples of the seconds from one number to before another.
+
+    Prometheus 3 leaves out a sample at the left end of a range, Prometheus 2 does not, and both
+    may be a millisecond off: each range begins a second early, and what is too early is cut off.
+    """
+    origin = math.floor(start)
+
+    def ask(first: int, last: int) -> SeriesResult:
+        # On a line of its own, where no comment can hide it.
+        promql = f"{selector}\n[{last - first + 1}s]"
+        params = {"time": str(origin + last)}
+        found: SeriesResult = _asked(lambda: read_series(client.custom_query(promql, params)))
+        if found == QueryError(ErrorKind.SERVER, "HTTP 422, execution"):
+            # The only way in which a plain selector fails: more samples than the server loads.
+            return QueryError(ErrorKind.TOO_LARGE, found.detail)
+        if not isinstance(found, tuple):
+            return found
+        return _cut(found, max(origin + first, start), min(origin + last, end))
+
+    return ask
+
+
+def _cut(found: tuple[Series, ...], after: float, until: float) -> tuple[Series, ...]:
+    cut = []
+    for series in found:
+        first, last = (
+            bisect_right(series.samples, time, key=lambda sample: sample.time)
+            for time in (after, until)
+        )
+        cut.append(Series(series.labels, series.samples[first:last]))
+    return tuple(cut)
+
+
+def _asked(question: Callable[[], T | QueryError]) -> T | QueryError:
+    """Turn what the library raises into errors that hold no text of an answer."""
     try:
-        return parse_matrix(client.custom_query_range(promql, first, last, f"{step:g}"))
-    except _RefusedError as refused:
+        return question()
+    except RefusedError as refused:
         return refused.error
     except requests.RequestException as error:
         return QueryError(_kind(error), type(error).__name__)
     except HTTPError as error:
         kind = ErrorKind.TIMEOUT if isinstance(error, ReadTimeoutError) else ErrorKind.MALFORMED
         return QueryError(kind, type(error).__name__)
-    except (KeyError, TypeError, ValueError) as error:  # the library found another shape
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        # The library found another shape.
         return QueryError(ErrorKind.MALFORMED, type(error).__name__)
 
 
@@ -127,62 +243,9 @@ def _kind(error: requests.RequestException) -> ErrorKind:
     if isinstance(error, requests.ConnectionError):
         cause = getattr(error.args[0] if error.args else None, "reason", None)
         return ErrorKind.DNS if isinstance(cause, NameResolutionError) else ErrorKind.REFUSED
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return ErrorKind.CLIENT
-    return ErrorKind.MALFORMED
+    return ErrorKind.CLIENT if isinstance(error, _UNUSABLE) else ErrorKind.MALFORMED
 
 
-class _RefusedError(Exception):
-    """Takes a typed error through the library, whose own exceptions hold the body of the answer."""
-
-    def __init__(self, error: QueryError) -> None:
-        super().__init__(error.kind)
-        self.error = error
-
-
-class _BoundedSession(requests.Session):
-    """Adds what the library leaves out: deadline, size limit, form body, no redirects."""
-
-    def __init__(self, deadline: float, max_bytes: int) -> None:
-        super().__init__()
-        self.trust_env = False  # else credentials of a .netrc go to any host that is named there
-        self.headers["Accept-Encoding"] = "identity"
-        self._deadline = deadline
-        self._max_bytes = max_bytes
-
-    def request(self, method: Any, url: Any, *_: Any, **kwargs: Any) -> requests.Response:
-        """Send what PrometheusConnect asks for. It puts the query into the URL even for POST."""
-        left = self._left()
-        response = super().request(
-            method,
-            url,
-            data=kwargs.get("params"),
-            timeout=(min(_CONNECT_TIMEOUT, left), left),
-            allow_redirects=False,
-            stream=True,
-        )
-        try:
-            body = self._read(response)
-        finally:
-            response.close()
-        if response.status_code != 200:
-            raise _RefusedError(refusal(response.status_code, body))
-        response.raw = io.BytesIO(body)
-        return response
-
-    def _read(self, response: requests.Response) -> bytes:
-        """`read1`, because `read` waits for a whole chunk: one byte a minute would never end."""
-        body = bytearray()
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > self._max_bytes:
-                error = QueryError(ErrorKind.TOO_LARGE, f"more than {self._max_bytes} bytes")
-                raise _RefusedError(error)
-            self._left()
-        return bytes(body)
-
-    def _left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise _RefusedError(QueryError(ErrorKind.TIMEOUT, "the answer came too slowly"))
-        return left
+def _text(seconds: float) -> str:
+    """Milliseconds, which is what Prometheus counts in; whole seconds without a point."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")

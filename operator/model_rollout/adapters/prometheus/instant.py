@@ -4,15 +4,22 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import aiohttp
 
 from model_rollout.adapters.prometheus.breaker import Breaker
-from model_rollout.adapters.prometheus.parse import parse_instant
-from model_rollout.analysis.measurement import ErrorKind, QueryError, QueryResult
+from model_rollout.adapters.prometheus.parse import parse_instant, refusal
+from model_rollout.adapters.prometheus.series import parse_series
+from model_rollout.adapters.prometheus.tls import TlsContexts
+from model_rollout.analysis.measurement import ErrorKind, QueryError, QueryResult, SeriesResult
 from model_rollout.ports.prometheus import Endpoint
 
+T = TypeVar("T")
+
 _CHUNK = 64 * 1024
+_LARGE = 1024 * 1024
+"""Bytes from which an answer is read in a thread: it takes longer than others want to wait."""
 
 # The first class that fits names the error, so subclasses come before their bases.
 _KINDS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
@@ -32,8 +39,8 @@ _KINDS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
 _HINTS = {
     ErrorKind.REFUSED: "nothing accepts connections at Prometheus' address",
     ErrorKind.DNS: "the host name of Prometheus is not known",
-    ErrorKind.TLS: "the certificate of Prometheus is not accepted",
-    ErrorKind.CLIENT: "the URL of Prometheus cannot be used",
+    ErrorKind.TLS: "the certificate of Prometheus is not accepted, or ours is not",
+    ErrorKind.CLIENT: "the URL of Prometheus, a credential or the tenant cannot be used",
     ErrorKind.MALFORMED: "the answer was cut off or is not HTTP",
     ErrorKind.SERVER: "the connection broke",
 }
@@ -43,8 +50,8 @@ _NO_ANSWER = frozenset({ErrorKind.TIMEOUT, ErrorKind.DNS, ErrorKind.TLS, ErrorKi
 class PrometheusClient:
     """Implements `model_rollout.ports.prometheus.InstantQueries`. Belongs to one event loop.
 
-    Endpoints are kept apart by their URL: a slow or hostile one uses up its own places only.
-    No credentials are sent and no cookies kept.
+    Endpoints are kept apart: a slow or hostile one uses up its own places only. Nothing is sent
+    but what the endpoint names: no cookies, nothing of the environment, and no redirect is followed.
     """
 
     def __init__(
@@ -52,28 +59,34 @@ class PrometheusClient:
         *,
         deadline: float = 10.0,
         max_bytes: int = 1024 * 1024,
+        max_shared_bytes: int = 16 * 1024 * 1024,
         concurrency: int = 8,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`deadline`: seconds for one query, queueing included; `concurrency`: per endpoint."""
         self._deadline = deadline
         self._max_bytes = max_bytes
+        self._max_shared_bytes = max_shared_bytes
         self._concurrency = concurrency
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._tls = TlsContexts(clock)
         self._places: dict[Endpoint, _Places] = {}
-        self._in_flight: dict[tuple[Endpoint, str], asyncio.Task[QueryResult]] = {}
+        self._in_flight: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
 
     async def query(self, endpoint: Endpoint, promql: str) -> QueryResult:
         """Evaluate `promql` at the server now. Never raises for what the server does."""
-        key = (endpoint, promql)
-        task = self._in_flight.get(key)
-        if task is None:
-            task = asyncio.create_task(self._guarded(endpoint, promql))
-            self._in_flight[key] = task
-            task.add_done_callback(lambda _: self._in_flight.pop(key, None))
-        # Shielded: one waiter that is cancelled must not take the answer from the others.
-        return await asyncio.shield(task)
+        return await self._coalesced(endpoint, promql, self._max_bytes, parse_instant)
+
+    async def series(
+        self, endpoint: Endpoint, promql: str, *, shared: bool = False
+    ) -> SeriesResult:
+        """Evaluate an expression with any number of series now. Never raises either.
+
+        `shared`: the answer serves many guards, so it may be larger.
+        """
+        limit = self._max_shared_bytes if shared else self._max_bytes
+        return await self._coalesced(endpoint, promql, limit, parse_series)
 
     async def close(self) -> None:
         """Cancel what is under way and close the connections."""
@@ -84,22 +97,44 @@ class PrometheusClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _guarded(self, endpoint: Endpoint, promql: str) -> QueryResult:
+    async def _coalesced(
+        self, endpoint: Endpoint, promql: str, limit: int, parse: Callable[[int, bytes], T]
+    ) -> T | QueryError:
+        key = (endpoint, promql, limit, parse)
+        task: asyncio.Task[T | QueryError] | None = self._in_flight.get(key)
+        if task is None:
+            task = asyncio.create_task(self._guarded(endpoint, promql, limit, parse))
+            self._in_flight[key] = task
+            task.add_done_callback(lambda _: self._in_flight.pop(key, None))
+        # Shielded: one waiter that is cancelled must not take the answer from the others.
+        return await asyncio.shield(task)
+
+    async def _guarded(
+        self, endpoint: Endpoint, promql: str, limit: int, parse: Callable[[int, bytes], T]
+    ) -> T | QueryError:
         places = self._places.get(endpoint)
         if places is None:
             places = self._places[endpoint] = _Places(self._concurrency, self._clock)
         places.users += 1
         try:
-            return places.breaker.refuses() or await self._ask(places, endpoint, promql)
+            if refused := places.breaker.refuses():
+                return refused
+            answer = await self._ask(places, endpoint, promql, limit)
+            if isinstance(answer, QueryError):
+                return answer
+            return await _parsed(parse, *answer)
         finally:
             places.users -= 1
             if not places.users and places.breaker.clean:
-                del self._places[endpoint]  # URLs are written by users: keep no more than needed
+                del self._places[endpoint]  # users write them: keep no more than needed
 
-    async def _ask(self, places: "_Places", endpoint: Endpoint, promql: str) -> QueryResult:
+    async def _ask(
+        self, places: "_Places", endpoint: Endpoint, promql: str, limit: int
+    ) -> tuple[int, bytes] | QueryError:
+        """Return the HTTP code and the body, and let the breaker know what came of it."""
         try:
             async with asyncio.timeout(self._deadline), places.free:
-                status, body = await self._post(endpoint.url, promql)
+                status, body = await self._post(endpoint, promql, limit)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = self._failure(error)
             if failure.kind in _NO_ANSWER or failure.kind is ErrorKind.SERVER:
@@ -107,27 +142,41 @@ class PrometheusClient:
             else:
                 places.breaker.answered()
             return failure
-        except _TooLargeError:
+        except _UnfitError as unfit:
             places.breaker.answered()
-            return QueryError(ErrorKind.TOO_LARGE, f"more than {self._max_bytes} bytes")
-        result = parse_instant(status, body)
-        if status >= 500 and isinstance(result, QueryError):
-            places.breaker.failed(result)
+            return unfit.error
+        if status >= 500:
+            places.breaker.failed(refusal(status, body))
         else:
             places.breaker.answered()
-        return result
+        return status, body
 
-    async def _post(self, url: str, promql: str) -> tuple[int, bytes]:
+    async def _post(self, endpoint: Endpoint, promql: str, limit: int) -> tuple[int, bytes]:
         form = {"query": promql, "timeout": f"{self._deadline:g}s"}
-        address = f"{url.rstrip('/')}/api/v1/query"
-        async with self._open_session().post(address, data=form, allow_redirects=False) as response:
+        address = f"{endpoint.url.rstrip('/')}/api/v1/query"
+        async with self._open_session().post(
+            address,
+            data=form,
+            headers=endpoint.headers,
+            ssl=self._context(endpoint),
+            allow_redirects=False,
+        ) as response:
             body = bytearray()
             # aiohttp decompresses in bounded steps, so what counts here is the size afterwards.
             async for chunk in response.content.iter_chunked(_CHUNK):
                 body += chunk
-                if len(body) > self._max_bytes:
-                    raise _TooLargeError
+                if len(body) > limit:
+                    raise _UnfitError(ErrorKind.TOO_LARGE, f"more than {limit} bytes")
             return response.status, bytes(body)
+
+    def _context(self, endpoint: Endpoint) -> ssl.SSLContext | bool:
+        """True: the certificates of the system. Connections are pooled by host and context."""
+        if not (endpoint.ca_bundle or endpoint.client_certificate or endpoint.client_key):
+            return True
+        context = self._tls.of(endpoint)
+        if isinstance(context, QueryError):
+            raise _UnfitError(context.kind, context.detail)
+        return context
 
     def _failure(self, error: Exception) -> QueryError:
         fitting = (kind for cls, kind in _KINDS if isinstance(error, cls))
@@ -149,6 +198,12 @@ class PrometheusClient:
         return self._session
 
 
+async def _parsed(parse: Callable[[int, bytes], T], status: int, body: bytes) -> T:
+    if len(body) < _LARGE:
+        return parse(status, body)
+    return await asyncio.to_thread(parse, status, body)
+
+
 class _Places:
     """What is known about one endpoint while it is in use or in trouble."""
 
@@ -158,5 +213,9 @@ class _Places:
         self.users = 0
 
 
-class _TooLargeError(Exception):
-    """The answer is larger than we are willing to hold."""
+class _UnfitError(Exception):
+    """Nothing can be sent, or the answer is larger than we are willing to hold."""
+
+    def __init__(self, kind: ErrorKind, detail: str) -> None:
+        super().__init__(kind)
+        self.error = QueryError(kind, detail)

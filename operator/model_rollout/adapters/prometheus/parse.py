@@ -5,7 +5,7 @@ No text of an answer is kept: a metrics backend must not be able to write into a
 
 import json
 import math
-import re
+from collections import Counter
 from typing import Any
 
 from model_rollout.analysis.measurement import (
@@ -16,9 +16,12 @@ from model_rollout.analysis.measurement import (
     QueryResult,
     Sample,
 )
+from model_rollout.ports.prometheus import CREDENTIALS_REFUSED
 
-# As Prometheus writes numbers. `float()` alone would also take "1_0", " 1" and "infinity".
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|NaN|[+-]?Inf", re.ASCII)
+DIGITS = "0123456789+-.eE"
+"""Of which Prometheus writes finite numbers. `float()` alone would also take "1_0" and "infinity"."""
+
+_NOT_FINITE = frozenset({"NaN", "Inf", "+Inf", "-Inf"})
 
 _ERROR_TYPES = frozenset(
     {
@@ -36,33 +39,47 @@ _ERROR_TYPES = frozenset(
 
 def parse_instant(status: int, body: bytes) -> QueryResult:
     """Read the answer to an instant query that came with the HTTP code `status`."""
+    data = read_data(status, body)
+    return data if isinstance(data, QueryError) else _result(data)
+
+
+def read_data(status: int, body: bytes) -> dict[str, Any] | QueryError:
+    """Return the part `data` of an answer that came with the HTTP code `status`."""
     if status != 200:
         return refusal(status, body)
     answer = _decoded(body)
     if not isinstance(answer, dict):
-        return _malformed("no JSON object")
+        return malformed("no JSON object")
     if answer.get("status") == "error":
         return refusal(status, body)
     data = answer.get("data")
     if answer.get("status") != "success" or not isinstance(data, dict):
-        return _malformed("no data")
+        return malformed("no data")
     # Warnings may come along (a replica was unreachable, a name looks odd); the value counts.
-    return _result(data.get("resultType"), data.get("result"))
+    return data
 
 
 def parse_matrix(result: object) -> tuple[Sample, ...] | QueryError:
-    """Read the `result` of a range query: the finite values of its series, if it is only one."""
+    """Read the `result` of a range query as the values that instant queries would have had.
+
+    Where several series have a value at the same time there is none, as an instant query would be
+    ambiguous then; which series it is may change from time to time, as with the pods of a rollout.
+    """
     if not isinstance(result, list):
-        return _malformed("no list of series")
-    if len(result) != 1:
-        return ()
-    values = result[0].get("values", []) if isinstance(result[0], dict) else None
-    if not isinstance(values, list):
-        return _malformed("a series without values")
-    samples = [_sample(point) for point in values]
-    if None in samples:
-        return _malformed("a value that is no number")
-    return tuple(s for s in samples if s is not None and math.isfinite(s.value))
+        return malformed("no list of series")
+    found: list[Sample] = []
+    for series in result:
+        points = series.get("values", []) if isinstance(series, dict) else None
+        if not isinstance(points, list):
+            return malformed("a series without values")
+        for point in points:
+            sample = read_sample(point)
+            if sample is None:
+                return malformed("a value that is no number")
+            found.append(sample)
+    answers = Counter(sample.time for sample in found)
+    alone = (s for s in found if answers[s.time] == 1 and math.isfinite(s.value))
+    return tuple(sorted(alone, key=lambda sample: sample.time))
 
 
 def refusal(status: int, body: bytes) -> QueryError:
@@ -70,6 +87,8 @@ def refusal(status: int, body: bytes) -> QueryError:
     answer = _decoded(body)
     named = answer.get("errorType") if isinstance(answer, dict) else None
     word = named if isinstance(named, str) and named in _ERROR_TYPES else ""
+    if status in (401, 403):
+        return QueryError(ErrorKind.CLIENT, f"HTTP {status}, {CREDENTIALS_REFUSED}")
     detail = f"HTTP {status}, {word}" if word else f"HTTP {status}"
     return QueryError(_kind(status, word), detail)
 
@@ -86,8 +105,9 @@ def _kind(status: int, word: str) -> ErrorKind:
     return ErrorKind.CLIENT if status >= 400 else ErrorKind.MALFORMED
 
 
-def _result(kind: object, result: object) -> QueryResult:
-    match kind:
+def _result(data: dict[str, Any]) -> QueryResult:
+    result = data.get("result")
+    match data.get("resultType"):
         case "vector":
             return _vector(result)
         case "scalar":
@@ -96,12 +116,12 @@ def _result(kind: object, result: object) -> QueryResult:
             return Ambiguous("a range of values")
         case "string":
             return Ambiguous("a string")
-    return _malformed("unknown result type")
+    return malformed("unknown result type")
 
 
 def _vector(result: object) -> QueryResult:
     if not isinstance(result, list):
-        return _malformed("no list of series")
+        return malformed("no list of series")
     if not result:
         return NoData("empty")
     if len(result) > 1:
@@ -113,24 +133,28 @@ def _vector(result: object) -> QueryResult:
 
 
 def _value(point: object) -> QueryResult:
-    sample = _sample(point)
+    sample = read_sample(point)
     if sample is None:
-        return _malformed("a value that is no number")
+        return malformed("a value that is no number")
     if math.isnan(sample.value):
         return NoData("NaN")
     return NoData("infinite") if math.isinf(sample.value) else sample
 
 
-def _sample(point: object) -> Sample | None:
+def read_sample(point: object) -> Sample | None:
     """Read `[1700000000.123, "0.5"]`: the time is a JSON number, the value a string."""
     if not isinstance(point, list) or len(point) != 2:
         return None
     time, value = point
-    if isinstance(time, bool) or not isinstance(time, (int, float)) or not math.isfinite(time):
+    if isinstance(time, bool) or not isinstance(time, (int, float)) or not isinstance(value, str):
         return None
-    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+    if value not in _NOT_FINITE and value.strip(DIGITS):
+        return None  # something is left, so there is another character in it
+    try:
+        sample = Sample(float(time), float(value))
+    except (ValueError, OverflowError):
         return None
-    return Sample(float(time), float(value))
+    return sample if math.isfinite(sample.time) else None
 
 
 def _decoded(body: bytes) -> Any:
@@ -141,5 +165,6 @@ def _decoded(body: bytes) -> Any:
         return None
 
 
-def _malformed(what: str) -> QueryError:
+def malformed(what: str) -> QueryError:
+    """Return the error for an answer in another shape; `what` is a text of ours."""
     return QueryError(ErrorKind.MALFORMED, what)
