@@ -9,49 +9,15 @@ import pytest
 
 from localcluster.controlplane import ControlPlane, KubectlError
 from model_rollout.api.rollout import ModelRolloutSpec
+from support.admission import METRIC, Admission, Manifest, admission, rollout
 
-NAMESPACE = "admission"
-METRIC = {"name": "accuracy", "query": 'max(accuracy{app="sentiment"})', "min": 0.9}
 DIGEST = "0123456789abcdef" * 4
-
-Manifest = dict[str, Any]
-
-
-class Cluster:
-    """kubectl in a namespace of our own."""
-
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self._control_plane = control_plane
-
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        return self._control_plane.kubectl("--namespace", NAMESPACE, *arguments, stdin=stdin)
-
-    def apply(self, manifest: Manifest) -> Manifest:
-        """Apply, and return what the API server made of it."""
-        return json.loads(
-            self.kubectl("apply", "--filename", "-", "--output", "json", stdin=json.dumps(manifest))
-        )
-
-    def refusal(self, manifest: Manifest) -> str:
-        with pytest.raises(KubectlError) as refused:
-            self.apply(manifest)
-        return str(refused.value)
 
 
 @pytest.fixture(scope="module")
-def cluster(crds: ControlPlane) -> Iterator[Cluster]:
-    crds.kubectl("create", "namespace", NAMESPACE)
-    yield Cluster(crds)
-    crds.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-
-
-def rollout(name: str = "sentiment", **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "modelrollout.dev/v1alpha1",
-        "kind": "ModelRollout",
-        "metadata": {"name": name},
-        "spec": {"targetRef": {"name": "sentiment"}, "metrics": [METRIC], **spec},
-    }
+def cluster(crds: ControlPlane) -> Iterator[Admission]:
+    with admission(crds, "admission") as cluster:
+        yield cluster
 
 
 def metric(**changes: Any) -> Manifest:
@@ -93,9 +59,9 @@ REFUSED = {
         'spec.metrics[1]: Duplicate value: {"name":"accuracy"}',
     ),
     "metric-name": (metric(name="P95 latency"), "write a name of lower case letters, digits and"),
-    "metric-without-query": (
-        {"metrics": [{"name": "accuracy", "min": 0.9}]},
-        "spec.metrics[0].query: Required value",
+    "metric-without-name": (
+        {"metrics": [{"query": "accuracy", "min": 0.9}]},
+        "spec.metrics[0].name: Required value",
     ),
     "metric-action": (
         metric(action="Explode"),
@@ -166,6 +132,27 @@ REFUSED = {
         {"prometheus": {"url": "http://me:secret@prometheus:9090"}},
         "without user, query and fragment",
     ),
+    "two-credentials": (
+        {"prometheus": {"authSecretRef": {"name": "a"}, "basicAuthSecretRef": {"name": "b"}}},
+        "write authSecretRef (a bearer token) or basicAuthSecretRef (a user and a password)",
+    ),
+    "client-certificate-in-the-clear": (
+        {"prometheus": {"url": "http://p:9090", "clientCertSecretRef": {"name": "client"}}},
+        "clientCertSecretRef needs a url that begins with https://",
+    ),
+    "authority-in-the-clear": (
+        {"prometheus": {"url": "http://p:9090", "caBundleRef": {"name": "ca"}}},
+        "caBundleRef needs a url that begins with https://",
+    ),
+    "tenant": ({"prometheus": {"tenant": "team a"}}, "write a tenant such as team-a"),
+    "when": (
+        {"analysis": {"when": "any"}},
+        "write Any, All, or an expression such as errors.breached && latency_p95.suspect",
+    ),
+    "no-false-rollbacks-at-all": (
+        {"analysis": {"falseRollbackEvery": "0s"}},
+        "write a duration greater than zero",
+    ),
     "target-kind": (
         {"targetRef": {"kind": "DaemonSet", "name": "sentiment"}},
         'Unsupported value: "DaemonSet": supported values: "Deployment"',
@@ -179,17 +166,17 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_with_a_sentence(cluster: Cluster, case: str) -> None:
+def test_refused_with_a_sentence(cluster: Admission, case: str) -> None:
     spec, sentence = REFUSED[case]
     assert sentence in cluster.refusal(rollout(f"refused-{case}", **spec))
 
 
-def test_name_leaves_room_for_the_names_of_revisions(cluster: Cluster) -> None:
+def test_name_leaves_room_for_the_names_of_revisions(cluster: Admission) -> None:
     cluster.apply(rollout("n" * 200))
     assert "write a metadata.name of at most 200 characters" in cluster.refusal(rollout("n" * 201))
 
 
-def test_crds_are_structural(cluster: Cluster) -> None:
+def test_crds_are_structural(cluster: Admission) -> None:
     for crd in json.loads(cluster.kubectl("get", "crd", "--output", "json"))["items"]:
         conditions = {item["type"]: item["status"] for item in crd["status"]["conditions"]}
         assert conditions["Established"] == "True", conditions
@@ -197,15 +184,23 @@ def test_crds_are_structural(cluster: Cluster) -> None:
         assert conditions.get("NonStructuralSchema", "False") == "False", conditions
 
 
-def test_minimal_manifest_gets_all_defaults(cluster: Cluster) -> None:
+def test_minimal_manifest_gets_all_defaults(cluster: Admission) -> None:
     manifest = rollout("minimal")
     assert cluster.apply(manifest)["spec"] == {
         "killSwitch": "None",
         "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sentiment"},
         "components": [{"name": "template", "podTemplate": {}}],
         "prometheus": {},
-        "metrics": [{**METRIC, "action": "Rollback"}],
-        "analysis": {"interval": "30s", "warmUp": "2m", "settle": "30s", "bakeTime": "1h"},
+        "metrics": [METRIC],
+        "analysis": {
+            "interval": "30s",
+            "warmUp": "2m",
+            "settle": "30s",
+            "bakeTime": "1h",
+            "minOutcomes": 100,
+            "falseRollbackEvery": "100d",
+            "when": "Any",
+        },
         "rollback": {
             "mode": "Automatic",
             "to": "LastStable",
@@ -220,7 +215,7 @@ def test_minimal_manifest_gets_all_defaults(cluster: Cluster) -> None:
     }
 
 
-def test_operator_and_api_server_agree_on_defaults(cluster: Cluster) -> None:
+def test_operator_and_api_server_agree_on_defaults(cluster: Admission) -> None:
     manifest = rollout("agree", rollback={"budget": {"maxRollbacks": 1}})
     stored = cluster.apply(manifest)["spec"]
     assert ModelRolloutSpec.model_validate(stored) == ModelRolloutSpec.model_validate(
@@ -228,12 +223,12 @@ def test_operator_and_api_server_agree_on_defaults(cluster: Cluster) -> None:
     )
 
 
-def test_applying_twice_changes_nothing(cluster: Cluster) -> None:
+def test_applying_twice_changes_nothing(cluster: Admission) -> None:
     first, second = (cluster.apply(rollout("twice")) for _ in range(2))
     assert first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"]
 
 
-def test_everything_written_is_taken(cluster: Cluster) -> None:
+def test_everything_written_is_taken(cluster: Admission) -> None:
     manifest = rollout(
         "full",
         components=[
@@ -242,7 +237,13 @@ def test_everything_written_is_taken(cluster: Cluster) -> None:
             {"name": "weights", "env": {"container": "server", "name": "MODEL_URI"}},
             {"name": "checkpoint", "arg": {"container": "server", "flag": "--revision"}},
         ],
-        prometheus={"url": "https://prometheus.example:9090/team-a"},
+        prometheus={
+            "url": "https://prometheus.example:9090/team-a",
+            "tenant": "team-a|team-b",
+            "authSecretRef": {"name": "prometheus"},
+            "caBundleRef": {"name": "authority", "key": "bundle.pem"},
+            "clientCertSecretRef": {"name": "client"},
+        },
         metrics=[
             {**METRIC, "max": 1.0, "for": "0s", "every": "1h", "noDataAfter": "2h30m"},
             {"name": "latency_p95", "query": "latency", "max": 1, "action": "Notify"},
@@ -253,15 +254,16 @@ def test_everything_written_is_taken(cluster: Cluster) -> None:
     stored = cluster.apply(manifest)["spec"]
     assert stored["components"] == manifest["spec"]["components"]
     assert stored["rollback"]["toRevision"] == 3
+    assert stored["prometheus"]["authSecretRef"] == {"name": "prometheus", "key": "token"}
 
 
-def test_target_cannot_be_changed(cluster: Cluster) -> None:
+def test_target_cannot_be_changed(cluster: Admission) -> None:
     cluster.apply(rollout("moving"))
     refusal = cluster.refusal(rollout("moving", targetRef={"name": "other"}))
     assert "targetRef cannot be changed: delete this ModelRollout and create another" in refusal
 
 
-def test_kill_switch_is_flipped_by_patch(cluster: Cluster) -> None:
+def test_kill_switch_is_flipped_by_patch(cluster: Admission) -> None:
     cluster.apply(rollout("flipped"))
     patch = ("patch", "mro", "flipped", "--type=merge", "--patch")
     cluster.kubectl(*patch, '{"spec": {"killSwitch": "Pause"}}')
@@ -269,7 +271,7 @@ def test_kill_switch_is_flipped_by_patch(cluster: Cluster) -> None:
         cluster.kubectl(*patch, '{"spec": {"killSwitch": "pause"}}')
 
 
-def test_columns(cluster: Cluster) -> None:
+def test_columns(cluster: Admission) -> None:
     cluster.apply(rollout("shown"))
     status = {
         "phase": "Suspect",
@@ -296,7 +298,7 @@ def test_columns(cluster: Cluster) -> None:
     assert "accuracy is 0.61, below 0.9" in wide
 
 
-def test_status_of_nobody_is_refused(cluster: Cluster) -> None:
+def test_status_of_nobody_is_refused(cluster: Admission) -> None:
     cluster.apply(rollout("status"))
     with pytest.raises(KubectlError, match='supported values: "Initializing", "Progressing"'):
         cluster.kubectl(
@@ -305,7 +307,7 @@ def test_status_of_nobody_is_refused(cluster: Cluster) -> None:
         )  # fmt: skip
 
 
-def test_revision_cannot_be_changed_but_its_status_can(cluster: Cluster) -> None:
+def test_revision_cannot_be_changed_but_its_status_can(cluster: Admission) -> None:
     cluster.apply(revision())
     changed = copy.deepcopy(revision())
     changed["spec"]["components"][0]["value"] = "registry/sentiment:2"
@@ -323,7 +325,7 @@ def test_revision_cannot_be_changed_but_its_status_can(cluster: Cluster) -> None
     assert row.split()[5] == "model=registry/sentiment:1"
 
 
-def test_category(cluster: Cluster) -> None:
+def test_category(cluster: Admission) -> None:
     cluster.apply(rollout("listed"))
     assert "modelrollout.modelrollout.dev/listed" in cluster.kubectl("get", "ml", "-o", "name")
     assert "listed" not in cluster.kubectl("get", "all", "--output", "name")
