@@ -364,6 +364,10 @@ TEMPLATES_REFUSED = {
         {"metrics": [named(query=BY_LABELS, groupBy={"app": "{{app}}"})]},
         UNKNOWN,
     ),
+    "group-label": (
+        {"metrics": [named(query=BY_LABELS, groupBy={"my-app": "x"})]},
+        "write names of labels in groupBy, for example {app: '{{workload}}'}",
+    ),
     "against-a-workload-without-placeholder": (
         {"metrics": [counts(bad=BAD, total=TOTAL, baseline=OTHER)]},
         "write {{workload}} where its name stands",

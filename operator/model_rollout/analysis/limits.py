@@ -31,10 +31,6 @@ _CHECKS: tuple[tuple[Callable[[Metric], bool], str], ...] = (
         lambda m: not _limits(m) and m.baseline is None,
         "the template leaves the limit open: write min or max beside templateRef",
     ),
-    (
-        lambda m: m.min is not None and m.max is not None and m.min > m.max,
-        metric_rules.MIN_ABOVE_MAX,
-    ),
     (lambda m: _counts(m, "good", "total") and m.max is not None, metric_rules.GOOD_HAS_MIN),
     (lambda m: _counts(m, "bad", "total") and m.min is not None, metric_rules.BAD_HAS_MAX),
     (lambda m: _counts(m) and len(_limits(m)) == 2, metric_rules.ONE_LIMIT),
@@ -45,5 +41,9 @@ _CHECKS: tuple[tuple[Callable[[Metric], bool], str], ...] = (
     (
         lambda m: m.histogram is not None and m.max is not None and m.max <= 0,
         metric_rules.MAX_ABOVE_ZERO,
+    ),
+    (
+        lambda m: m.min is not None and m.max is not None and m.min > m.max,
+        metric_rules.MIN_ABOVE_MAX,
     ),
 )

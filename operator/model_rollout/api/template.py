@@ -50,6 +50,12 @@ class TemplateMetric(Measurement):
         description="One query answers for every ModelRollout that uses the metric: each takes the "
         "series whose labels have these values, for example {namespace: '{{namespace}}', app: "
         "'{{workload}}'}. The query itself has no placeholders then.",
+        json_schema_extra=validations(
+            cel(
+                "self.all(label, label.matches('^[a-zA-Z_][a-zA-Z0-9_]*$'))",
+                "write names of labels in groupBy, for example {app: '{{workload}}'}",
+            )
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from model_rollout.api.types import ApiModel, Duration, cel, validations
+from model_rollout.api.types import UNWRITTEN, ApiModel, Duration, cel, validations
 
 
 class Part(ApiModel):
@@ -29,5 +29,8 @@ class Toy(ApiModel):
         None,
         description="What stands beside a reference is kept; rules add up.",
         json_schema_extra=validations(cel("self == oldSelf", "rule of the field")),
+    )
+    unwritten: int = Field(
+        1, description="A default that only the operator knows.", json_schema_extra=UNWRITTEN
     )
     nested: Part = Field(description="A required object.")

@@ -22,7 +22,7 @@ def _schemas(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str,
 def _all_schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     for kind, crd in CRDS.items():
         root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        for part in ("spec", "status"):
+        for part in root["properties"].keys() & {"spec", "status"}:
             yield from _schemas(root["properties"][part], f"{kind}.{part}")
 
 
@@ -30,6 +30,7 @@ def test_short_names() -> None:
     assert {kind: crd["spec"]["names"]["shortNames"] for kind, crd in CRDS.items()} == {
         "ModelRollout": ["mro"],
         "ModelRevision": ["mrev"],
+        "MetricTemplate": ["mtpl"],
     }
 
 
@@ -58,7 +59,26 @@ def test_every_rule_says_what_to_do() -> None:
         ("ModelRollout.spec.rollback.budget", {}),
         ("ModelRollout.spec.components", [{"name": "template", "podTemplate": {}}]),
         ("ModelRollout.spec.killSwitch", "None"),
+        ("ModelRollout.spec.analysis.falseRollbackEvery", "100d"),
+        ("MetricTemplate.spec.parameters", []),
     ],
 )
 def test_defaults_are_as_on_the_wire(path: str, default: object) -> None:
     assert dict(_all_schemas())[path]["default"] == default
+
+
+@pytest.mark.parametrize("kind", ["ModelRollout", "MetricTemplate"])
+def test_a_metric_has_no_default_that_would_win_over_a_template(kind: str) -> None:
+    metric = dict(_all_schemas())[f"{kind}.spec.metrics[]"]["properties"]
+    assert not [
+        name for name, schema in metric.items() if "default" in schema and name != "groupBy"
+    ]
+
+
+def test_metric_of_a_template_says_the_same_as_that_of_a_rollout() -> None:
+    schemas = dict(_all_schemas())
+    ours = schemas["ModelRollout.spec.metrics[]"]["properties"]
+    theirs = schemas["MetricTemplate.spec.metrics[]"]["properties"]
+    assert ours.keys() - theirs.keys() == {"templateRef"}
+    assert theirs.keys() - ours.keys() == {"groupBy"}
+    assert all(ours[name] == theirs[name] for name in ours.keys() & theirs.keys())
