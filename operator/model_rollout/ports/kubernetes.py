@@ -71,8 +71,20 @@ class Cluster(Protocol):
         """List all watched ModelRollouts, page by page."""
         ...
 
+    def templates(self) -> AsyncIterator[Json]:
+        """List all watched MetricTemplates, page by page."""
+        ...
+
     async def deployment(self, key: Key) -> Json | None:
         """Read one Deployment, past every cache."""
+        ...
+
+    async def secret(self, key: Key) -> Json | None:
+        """Read one Secret; `Forbidden` where its namespace does not let us."""
+        ...
+
+    async def config_map(self, key: Key) -> Json | None:
+        """Read one ConfigMap; `Forbidden` where its namespace does not let us."""
         ...
 
     async def pods(self, namespace: str, selector: Json) -> list[Json]:

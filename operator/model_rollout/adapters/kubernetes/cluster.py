@@ -33,13 +33,30 @@ class KubernetesCluster:
 
     async def rollouts(self) -> AsyncIterator[Json]:
         """List all watched ModelRollouts, page by page."""
+        async for item in self._watched("modelrollouts"):
+            yield item
+
+    async def templates(self) -> AsyncIterator[Json]:
+        """List all watched MetricTemplates, page by page."""
+        async for item in self._watched("metrictemplates"):
+            yield item
+
+    async def _watched(self, plural: str) -> AsyncIterator[Json]:
         for namespace in self._namespaces or (None,):
-            async for item in self._pages(_path(_OWN, namespace, "modelrollouts"), {}):
+            async for item in self._pages(_path(_OWN, namespace, plural), {}):
                 yield item
 
     async def deployment(self, key: Key) -> Json | None:
         """Read one Deployment, past every cache."""
         return await self._read(_path(_APPS, key.namespace, "deployments", key.name))
+
+    async def secret(self, key: Key) -> Json | None:
+        """Read one Secret. `Forbidden` unless a Role of its namespace allows it."""
+        return await self._read(_path(_CORE, key.namespace, "secrets", key.name))
+
+    async def config_map(self, key: Key) -> Json | None:
+        """Read one ConfigMap. `Forbidden` unless a Role of its namespace allows it."""
+        return await self._read(_path(_CORE, key.namespace, "configmaps", key.name))
 
     async def pods(self, namespace: str, selector: Json) -> list[Json]:
         """List the pods that a `LabelSelector` matches."""
