@@ -3,12 +3,14 @@
 import asyncio
 import base64
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from model_rollout.api.prometheus import Prometheus
-from model_rollout.engine.credentials import Credentials
+from model_rollout.engine.credentials import _ROLE, Credentials
 from model_rollout.engine.hosts import ALLOWED_HOSTS_ANNOTATION
 from model_rollout.ports.kubernetes import (
     ApiError,
@@ -181,9 +183,9 @@ async def test_certificates_need_https(prometheus: Json) -> None:
         (None, "there is no Secret prom in namespace ml: create it"),
         (
             Forbidden("x"),
-            ("the operator may not read the Secret prom in namespace ml: add a Role with the verb "
-            "get on secrets, resourceNames [prom], and a RoleBinding to the operator's "
-            "ServiceAccount"),
+            ("the operator may not read the Secret prom in namespace ml: create a RoleBinding "
+                "there that binds the ClusterRole model-rollout-operator-credentials to the "
+                "operator's ServiceAccount"),
         ),
         (
             Unavailable("x"),
@@ -249,7 +251,7 @@ async def test_a_missing_config_map_is_said() -> None:
 
 async def test_a_config_map_that_may_not_be_read_is_said() -> None:
     found = await problem(Server(map_ca=Forbidden("x")), BUNDLE)
-    assert "get on configmaps, resourceNames [ca]" in found
+    assert "may not read the ConfigMap ca in namespace ml" in found
 
 
 async def test_is_read_once_a_minute_for_any_number_of_guards() -> None:
@@ -345,3 +347,9 @@ async def test_secret_parts_are_not_shown() -> None:
     assert isinstance(found, Endpoint)
     assert CANARY in found.authorization
     assert CANARY not in repr(found)
+
+
+def test_the_role_that_the_sentence_names_exists() -> None:
+    deploy = Path(__file__).parents[3] / "deploy" / "rbac" / "cluster_role.yaml"
+    names = [body["metadata"]["name"] for body in yaml.safe_load_all(deploy.read_text())]
+    assert _ROLE in names
