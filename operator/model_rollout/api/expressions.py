@@ -1,6 +1,5 @@
 """Texts in PromQL that users write, and the placeholders in them."""
 
-import re
 from typing import Annotated
 
 from pydantic import Field
@@ -10,11 +9,9 @@ from model_rollout.api.types import cel, validations
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _STRING = r'"(\\.|[^"\\])*"|\x27(\\.|[^\x27\\])*\x27|`[^`]*`'
 _MATCHERS = rf"\{{({_STRING}|[^{{}}\x22\x27`])*\}}"
-SELECTOR_PATTERN = rf"^\s*({_NAME}(\s*{_MATCHERS})?|{_MATCHERS})\s*$"
-"""A plain instant selector: `name`, `name{matchers}` or `{matchers}`, no function, range, offset.
-
-What is between the braces is left to Prometheus, but for its strings, which may hold anything.
-"""
+# `name`, `name{matchers}` or `{matchers}`: no function, range or offset. What is between the braces
+# is left to Prometheus, but for the strings in it, which may hold anything.
+_SELECTOR = rf"^\s*({_NAME}(\s*{_MATCHERS})?|{_MATCHERS})\s*$"
 
 PARAMETER_PATTERN = r"^[a-zA-Z][a-zA-Z0-9_]*$"
 """The name of a parameter of a MetricTemplate."""
@@ -26,18 +23,14 @@ _NAMES = (
 # Two braces in a row begin a placeholder; PromQL itself has no place for them.
 _KNOWN_PLACEHOLDERS = rf"^([^{{]|\{{[^{{]|\{{\{{\s*({_NAMES})\s*\}}\}})*\{{?$"
 
-PLACEHOLDERS = (
-    "{{namespace}}, {{name}}, {{workload}}, {{podTemplateHash}}, {{revision}}, "
-    "{{component.NAME}}, {{component.NAME.tag}} and, in a MetricTemplate, {{args.NAME}}"
-)
-"""What there is, for messages."""
-
 PLACEHOLDER_RULE = cel(
     f"self.matches(r'{_KNOWN_PLACEHOLDERS}')",
-    f"write a placeholder that exists: {PLACEHOLDERS}",
+    "write a placeholder that exists: {{namespace}}, {{name}}, {{workload}}, {{podTemplateHash}}, "
+    "{{revision}}, {{component.NAME}}, {{component.NAME.tag}} and, in a MetricTemplate, "
+    "{{args.NAME}}",
 )
 _SELECTOR_RULE = cel(
-    f"self.matches(r'{SELECTOR_PATTERN}')",
+    f"self.matches(r'{_SELECTOR}')",
     'write a plain selector of a counter such as requests_total{app="x"}: the operator '
     "differences the counters itself",
 )
@@ -79,8 +72,3 @@ BucketSelector = Annotated[
     ),
 ]
 """A plain selector of the buckets of a histogram."""
-
-
-def is_selector(promql: str) -> bool:
-    """Tell whether an expression is a plain instant selector."""
-    return re.fullmatch(SELECTOR_PATTERN, promql) is not None
