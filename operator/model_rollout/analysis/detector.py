@@ -1,15 +1,29 @@
 """Rule 1: a sequential test on counts of bad outcomes. Pure mathematics, no units but seconds.
 
-A Shiryaev-Roberts e-detector (Shin, Ramdas, Rinaldo: E-detectors, 2022). For each alternative k, a
-bad rate (or ratio of bad rates) worse than the limit, and each check with log-likelihood ratio l_k:
+A Shiryaev-Roberts e-detector (Shin, Ramdas, Rinaldo: E-detectors, 2022). For each of K alternatives, a
+bad rate (or ratio of bad rates) worse than the limit, with the log-likelihood ratio l_k of a check:
 
-    L_k = min(A + ln K, ln(1 + e^L_k) + min(l_k / phi, cap))    if l_k > 0, L_k = -inf at first
-    L_k = L_k + l_k / phi                                       otherwise
-    E   = ln(mean over the K alternatives of e^L_k)             breach when E >= A
+    L_k' = min(A + ln K, ln(1 + e^L_k) + min(l_k / phi, cap))   L_k = -inf at first
+    E    = ln(mean over k of e^L_k)                             breach when E >= A
+    A    = ln(metrics * falseRollbackEvery / pace)              cap = A / minChecks, A + ln K for 1
 
-`A = ln(metrics * falseRollbackEvery / pace)`. While the bad rate is at most the limit, `e^l_k` has mean
-at most 1, so that e^E grows by at most 1 a check in the mean and a breach comes on average not before
-`e^A` checks. `phi` is taken from *earlier* checks (`overdispersion.py`).
+While the bad rate is at most the limit, the mean of e^l_k is at most 1, so that the mean of e^E grows
+by at most 1 a check: a breach within one day has a probability of at most `checks a day / e^A`.
+
+Two additions, neither of which can raise the evidence above this recursion:
+
+* For l_k <= 0, L_k' is L_k + l_k / phi once any L_j >= A/4, and at most A/4 before. A check that is no worse
+  than the limit thus never lifts E above max(E, A/4), where a metric is Clear. Without it, good
+  outcomes alone would breach where they weigh little: against a limit of 10^-5, e^L_k rises to 10^6.
+* `phi` is taken from *earlier* checks (`overdispersion.py`). With phi >= 1 known beforehand,
+  the mean of e^(l_k/phi) is at most 1 as well (Jensen), so the bound above stays proven for independent
+  outcomes, and E is monotone in the bad outcomes of a check. Including the check's own r^2
+  changed nothing in simulations: 1.1 instead of 1.3 % false breaches of nightly batches, delays the same.
+  For clustered outcomes the bound is empirical either way: `tests/bench/decision`.
+
+Cutting a check into two equal halves changes `e^E` to at most `2 e^E + 1` as long as phi is the same and no
+cap is met: per alternative, R' = (R + 1) e^l becomes R' + e^(l/2), and e^(l/2) <= max(R', 1). Each half
+that is worse than the limit may add the cap, and phi of half a batch is less, by a factor below 2.
 """
 
 import base64
@@ -21,15 +35,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from model_rollout.analysis.overdispersion import KEPT, UNSEEN, Dispersion, inflation, seen
+from model_rollout.analysis.overdispersion import (
+    UNSEEN,
+    Dispersion,
+    from_bytes,
+    inflation,
+    seen,
+    to_bytes,
+)
 
 _ODDS = (1.15, 1.5, 2.5, 5.0)
 _RATIOS = (1.5, 2.5, 5.0)
 
 # Nothing is decided on less than three to one, however often false rollbacks are allowed.
 _LEAST_DECISIVE = math.log(3.0)
-# Below it the evidence of an alternative is none: e^-60 of a check.
-_NOTHING = -60.0
+# The share of A up to which checks may lift the evidence that are no worse than the limit.
+_CLEAR = 0.25
 _NONE = -math.inf
 # So that evidence at its ceiling reaches A in spite of rounding.
 _ROUNDING = 1e-9
@@ -182,14 +203,18 @@ def _fold(
     cap = _cap(decisive, design.min_checks) if design.min_checks > 1 else ceiling
     if len(logs) != len(steps):
         logs = (_NONE,) * len(steps)
-    return tuple(
-        [
-            min(ceiling, math.log1p(math.exp(log)) + min(step, cap))
-            if step > 0.0
-            else (log + step if log + step > _NOTHING else _NONE)
-            for log, step in zip(logs, steps, strict=True)
-        ]
-    )
+    clear = _CLEAR * decisive
+    quiet = max(logs) < clear
+    folded = []
+    for log, step in zip(logs, steps, strict=True):
+        if step > 0.0:
+            log = min(ceiling, math.log1p(math.exp(log)) + min(step, cap))
+        elif quiet:
+            log = min(clear, math.log1p(math.exp(log)) + step)
+        else:
+            log += step
+        folded.append(log)
+    return tuple(folded)
 
 
 def _cap(decisive: float, checks: int) -> float:
@@ -258,26 +283,15 @@ def _mean(logs: Sequence[float]) -> float:
 
 
 _VERSION = "sr1:"
-_HEAD = struct.Struct("<BBBxQd")
-_ARM = struct.Struct("<ddd")
+_HEAD = struct.Struct("<BQd")
 
 
 def to_text(state: DetectorState) -> str:
-    """Return a state as text without loss, at most about 400 characters."""
-    parts = [
-        _HEAD.pack(
-            len(state.logs),
-            len(state.own.codes),
-            len(state.base.codes),
-            state.observations,
-            state.share,
-        ),
-        struct.pack(f"<{len(state.logs)}d", *state.logs),
-    ]
-    for arm in (state.own, state.base):
-        parts += [_ARM.pack(arm.rate, arm.total, arm.mean), arm.codes]
-    body = b"".join(parts)
-    return _VERSION + base64.urlsafe_b64encode(_checked(body) + body).decode("ascii")
+    """Return a state as text without loss: at most 600 characters, mostly 300."""
+    head = _HEAD.pack(len(state.logs), state.observations, state.share)
+    logs = struct.pack(f"<{len(state.logs)}d", *state.logs)
+    body = b"".join((head, logs, to_bytes(state.own), to_bytes(state.base)))
+    return _VERSION + base64.urlsafe_b64encode(_checksum(body) + body).decode("ascii")
 
 
 def from_text(text: str) -> DetectorState | None:
@@ -286,36 +300,20 @@ def from_text(text: str) -> DetectorState | None:
         return None
     try:
         raw = base64.b64decode(text[len(_VERSION) :], altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    check, body = raw[:4], raw[4:]
-    if _checked(body) != check:
-        return None
-    try:
-        return _unpack(body)
-    except (struct.error, ValueError):
+        body = raw[4:]
+        return _unpack(body) if raw[:4] == _checksum(body) else None
+    except (binascii.Error, struct.error, ValueError):
         return None
 
 
-def _checked(body: bytes) -> bytes:
+def _checksum(body: bytes) -> bytes:
     return zlib.crc32(body).to_bytes(4, "little")
 
 
 def _unpack(body: bytes) -> DetectorState | None:
-    count, own_count, base_count, observations, share = _HEAD.unpack_from(body)
-    if max(own_count, base_count) > KEPT:
-        return None
+    count, observations, share = _HEAD.unpack_from(body)
     at = _HEAD.size
     logs = struct.unpack_from(f"<{count}d", body, at)
-    at += 8 * count
-    own, at = _unpack_arm(body, at, own_count)
-    base, at = _unpack_arm(body, at, base_count)
-    if at != len(body):
-        return None
-    return DetectorState(logs, observations, own, base, share)
-
-
-def _unpack_arm(body: bytes, at: int, count: int) -> tuple[Dispersion, int]:
-    rate, total, mean = _ARM.unpack_from(body, at)
-    at += _ARM.size
-    return Dispersion(rate, total, mean, body[at : at + count]), at + count
+    own, at = from_bytes(body, at + 8 * count)
+    base, at = from_bytes(body, at)
+    return DetectorState(logs, observations, own, base, share) if at == len(body) else None
