@@ -22,6 +22,9 @@ _FAILED_FOR = 1.0
 _UNUSED_AFTER = 2.1
 """Times the lifetime of an answer, which is a little less than an interval."""
 
+_MANY = 10_000
+"""Series that are sorted in a thread: it takes longer than others want to wait."""
+
 
 class GroupedQueries:
     """Keeps each shared answer until it is due again. Belongs to one event loop."""
@@ -46,7 +49,7 @@ class GroupedQueries:
         shared = self._shared.setdefault((endpoint, promql), _Shared())
         shared.kept_until = max(shared.kept_until, self._clock() + _UNUSED_AFTER * ttl)
         if shared.due(self._clock(), ttl):
-            shared.task = asyncio.create_task(self._fetch(shared, endpoint, promql))
+            shared.task = asyncio.create_task(self._fetch(shared, endpoint, promql, question))
             # Not left to the next question: the last guard of all would leave its answer behind.
             asyncio.get_running_loop().call_later(_UNUSED_AFTER * ttl + 1.0, self._sweep)
         # Shielded: one guard that is cancelled must not take the answer from the others.
@@ -58,7 +61,7 @@ class GroupedQueries:
         return _value(series) if question.shape is Shape.VALUE else series
 
     async def _fetch(
-        self, shared: "_Shared", endpoint: Endpoint, promql: str
+        self, shared: "_Shared", endpoint: Endpoint, promql: str, question: Question
     ) -> "_Index | Ambiguous | QueryError":
         # The age counts from the question: what is in the answer may be as old as that.
         shared.asked = self._clock()
@@ -66,7 +69,12 @@ class GroupedQueries:
         if isinstance(found, QueryError):
             shared.asked = self._clock()  # a failure that took long is shared all the same
             return found
-        return _Index(found) if isinstance(found, tuple) else found
+        if isinstance(found, Ambiguous):
+            return found
+        index = _Index(found)
+        if len(found) > _MANY:
+            await asyncio.to_thread(index.of, question.group)
+        return index
 
     def _sweep(self) -> None:
         """Drop what no guard has asked for of late."""

@@ -1,6 +1,8 @@
 """Reads answers with any number of series. Pure, strict, and hot: thousands of samples a second."""
 
 import math
+from collections import deque
+from itertools import repeat
 from typing import Any
 
 from model_rollout.adapters.prometheus.parse import DIGITS, malformed, read_data, read_sample
@@ -14,6 +16,8 @@ from model_rollout.analysis.measurement import (
 )
 
 _NUMBERS = {int, float}
+_SET_TIME = Sample.__dict__["time"].__set__
+_SET_VALUE = Sample.__dict__["value"].__set__
 
 
 def parse_series(status: int, body: bytes) -> SeriesResult:
@@ -53,7 +57,7 @@ def read_series(result: object) -> SeriesResult:
 def read_points(points: object) -> tuple[Sample, ...] | None:
     """Read `[[1700000000.123, "0.5"], …]` without what is not finite; None when it is not that.
 
-    All at once, in loops that run in C: one sample at a time takes twice as long.
+    All at once, in loops that run in C: one sample at a time takes almost twice as long.
     """
     if not isinstance(points, list):
         return None
@@ -67,9 +71,9 @@ def read_points(points: object) -> tuple[Sample, ...] | None:
         if not "".join(texts).strip(DIGITS):
             values = tuple(map(float, texts))
             if math.isfinite(sum(values)):
-                return tuple(map(Sample, map(float, times), values))
+                return _samples(times, values)
     except (TypeError, ValueError, OverflowError):
-        return _one_by_one(points)
+        pass  # which one it is shows below
     return _one_by_one(points)
 
 
@@ -79,8 +83,9 @@ def _series(entry: Any) -> Series | Ambiguous | QueryError:
     if "histogram" in entry or "histograms" in entry:
         return Ambiguous("a native histogram")
     labels = _labels(entry.get("metric"))
-    points = entry["values"] if "values" in entry else [entry.get("value")]
-    samples = read_points(points)
+    samples = (
+        read_points(entry["values"]) if "values" in entry else _one_by_one([entry.get("value")])
+    )
     if samples is None:
         return malformed("a value that is no number")
     return malformed("labels that are no text") if labels is None else Series(labels, samples)
@@ -106,6 +111,14 @@ def _ascending(times: tuple[Any, ...]) -> bool:
         and math.isfinite(sum(times))
         and list(times) == sorted(times)
     )
+
+
+def _samples(times: tuple[float, ...], values: tuple[float, ...]) -> tuple[Sample, ...]:
+    """Make the samples without calling `Sample` for each, which would take half of all the time."""
+    samples = tuple(map(object.__new__, repeat(Sample, len(times))))
+    deque(map(_SET_TIME, samples, map(float, times)), maxlen=0)
+    deque(map(_SET_VALUE, samples, values), maxlen=0)
+    return samples
 
 
 def _one_by_one(points: list[Any]) -> tuple[Sample, ...] | None:
