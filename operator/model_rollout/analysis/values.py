@@ -5,53 +5,61 @@ the samples expected at its pace are present. Time without data does not count: 
 streak anew. `docs/decision-rule.md` explains why `for` is not a count of consecutive checks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from model_rollout.analysis.measurement import (
     Ambiguous,
+    Answer,
+    Labels,
     NoData,
     QueryError,
     QueryResult,
+    Question,
     Sample,
+    Shape,
     State,
+    Window,
 )
-from model_rollout.analysis.promql import longest_range
-from model_rollout.api.rollout import Metric, MetricAction, ModelRolloutSpec
+from model_rollout.analysis.past import PastQuestion
+from model_rollout.analysis.report import MetricClass as MetricClass
+from model_rollout.api.metric import MetricAction, OnNoData
 
 PRESENT = 0.8
 """Share of the expected samples that must be present in a streak."""
 
-ERRORS_IN_A_ROW = 3
-"""So many failed checks in a row make a metric unavailable."""
+STALE = "older than maxAge"
+FUTURE = "made in the future"
+NOTHING_NEW = "nothing new"
+
+_FUTURE = 60.0
+"""Clocks differ by seconds; a value that is further ahead has a wrong time."""
 
 _GAP_PACES = 2.5
 _GAP_SHARE = 0.2
 _KEPT_GAPS = 15
 
 
-class MetricClass(StrEnum):
-    """What the evidence of a metric says so far."""
-
-    CLEAR = "Clear"
-    SUSPECT = "Suspect"
-    BREACHED = "Breached"
-
-
 @dataclass(frozen=True, slots=True)
-class MetricRule:
-    """One metric of a spec with all defaults filled in. Durations in seconds."""
+class ValueRule:
+    """One metric with a `query`, all defaults filled in. Durations in seconds."""
 
     name: str
     query: str
+    sample_time: str | None
+    """The expression for the time at which the value was made, in seconds since the epoch."""
     low: float | None
     high: float | None
     hold_for: float
     pace: float
+    max_age: float
+    """An older value is no data; only known with `sample_time`."""
     no_data_after: float
     discard: float
     """Samples are discarded for this long after a revision begins to serve."""
     action: MetricAction
+    on_no_data: OnNoData = OnNoData.HOLD
+    group: Labels = ()
 
     def inside(self, value: float) -> bool:
         """Tell whether a value is acceptable; the bounds themselves are."""
@@ -67,24 +75,15 @@ class MetricRule:
             return f">= {self.low:g}"
         return f"{self.low:g} to {self.high:g}"
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What evidence depends on: with another identity it would be other evidence."""
+        return self.query, self.sample_time, self.group, self.low, self.high, self.pace
 
-def metric_rule(metric: Metric, spec: ModelRolloutSpec) -> MetricRule:
-    """Return the rule of one metric, defaults filled in from the rest of the spec."""
-    interval = spec.analysis.interval
-    pace = max(metric.every or 0.0, interval)
-    return MetricRule(
-        name=metric.name,
-        query=metric.query,
-        low=metric.min,
-        high=metric.max,
-        hold_for=max(300.0, 3 * interval) if metric.for_ is None else metric.for_,
-        pace=pace,
-        no_data_after=(
-            max(900.0, 2 * pace) if metric.no_data_after is None else metric.no_data_after
-        ),
-        discard=max(spec.analysis.warm_up, longest_range(metric.query)),
-        action=metric.action,
-    )
+    @property
+    def reach(self) -> float:
+        """Return how many seconds of the past can still matter to a decision."""
+        return 3 * max(self.hold_for, 10 * self.pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class Streak:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ValueEvidence:
     """What was measured of one metric for one serving revision. All times since the epoch."""
 
     created: float
@@ -133,13 +132,39 @@ class Evidence:
     least: float | None = None
     greatest: float | None = None
     errors: int = 0
+    newest: float | None = None
+    """The time of the newest sample that counted."""
+    rebuilt: bool = False
+    """What was measured before this process is in the evidence, as far as it matters."""
 
 
-def observe(evidence: Evidence, rule: MetricRule, result: QueryResult) -> Evidence:
-    """Return the evidence after one more measurement. Without a value it is frozen."""
-    match result:
-        case Sample():
-            return _count(_show(evidence, rule, result), rule, result)
+def questions(rule: ValueRule) -> tuple[Question, ...]:
+    """Return what to ask Prometheus in this check: the value, and when it was made."""
+    asked = (rule.query,) if rule.sample_time is None else (rule.query, rule.sample_time)
+    return tuple(Question(promql, Shape.VALUE, group=rule.group) for promql in asked)
+
+
+def observe(
+    evidence: ValueEvidence,
+    rule: ValueRule,
+    answers: tuple[Answer, ...],
+    now: float,
+    *,
+    counts: bool = True,
+) -> ValueEvidence:
+    """Return the evidence after one more check. Without a value it is frozen.
+
+    A value is of the time that its sample has; with `sampleTime`, of the time that this gives.
+    `counts` false: it is shown and is no evidence.
+    """
+    match _dated(rule, answers, now):
+        case Sample() as sample:
+            shown = _show(evidence, rule, sample)
+            # The same value, seen once more, is not another sample.
+            known = evidence.newest is not None and sample.time <= evidence.newest
+            if not counts or (known and rule.sample_time is not None):
+                return shown
+            return _count(shown, rule, sample)
         case NoData(reason):
             return replace(evidence, state=State.NO_DATA, detail=reason, errors=0)
         case Ambiguous(reason):
@@ -149,7 +174,35 @@ def observe(evidence: Evidence, rule: MetricRule, result: QueryResult) -> Eviden
             return replace(evidence, state=State.ERROR, detail=text, errors=evidence.errors + 1)
 
 
-def _show(evidence: Evidence, rule: MetricRule, sample: Sample) -> Evidence:
+def _dated(rule: ValueRule, answers: tuple[Answer, ...], now: float) -> QueryResult:
+    value = _single(answers[0])
+    if rule.sample_time is None or not isinstance(value, Sample):
+        return value
+    match _single(answers[1]):
+        case Sample(value=made):
+            return _fresh(rule, Sample(made, value.value), now)
+        case NoData(reason):
+            return NoData(f"sampleTime: {reason}")
+        case Ambiguous(reason):
+            return Ambiguous(f"{reason} as sampleTime")
+        case QueryError() as error:
+            return error
+
+
+def _single(answer: Answer) -> QueryResult:
+    return Ambiguous(f"{len(answer.series)} series") if isinstance(answer, Window) else answer
+
+
+def _fresh(rule: ValueRule, sample: Sample, now: float) -> QueryResult:
+    if sample.time > now + _FUTURE:
+        return NoData(FUTURE)
+    age = now - sample.time
+    if age > rule.max_age:
+        return NoData(STALE)
+    return NoData(NOTHING_NEW) if age >= rule.no_data_after else sample
+
+
+def _show(evidence: ValueEvidence, rule: ValueRule, sample: Sample) -> ValueEvidence:
     state = State.GOOD if rule.inside(sample.value) else State.BAD
     return replace(
         evidence,
@@ -161,9 +214,10 @@ def _show(evidence: Evidence, rule: MetricRule, sample: Sample) -> Evidence:
     )
 
 
-def _count(evidence: Evidence, rule: MetricRule, sample: Sample) -> Evidence:
+def _count(evidence: ValueEvidence, rule: ValueRule, sample: Sample) -> ValueEvidence:
     if evidence.start is None or sample.time < evidence.start:
         return evidence
+    evidence = replace(evidence, newest=sample.time)
     streak = _extend(evidence.streak, rule, sample)
     if streak is evidence.streak:
         return evidence
@@ -177,7 +231,7 @@ def _count(evidence: Evidence, rule: MetricRule, sample: Sample) -> Evidence:
     )
 
 
-def _extend(streak: Streak | None, rule: MetricRule, sample: Sample) -> Streak:
+def _extend(streak: Streak | None, rule: ValueRule, sample: Sample) -> Streak:
     bad = not rule.inside(sample.value)
     fresh = Streak(bad, sample.time, sample.time, 1)
     if streak is None or streak.bad != bad:
@@ -192,7 +246,7 @@ def _extend(streak: Streak | None, rule: MetricRule, sample: Sample) -> Streak:
     return replace(streak, last=sample.time, count=streak.count + 1, gaps=gaps)
 
 
-def classify(evidence: Evidence, rule: MetricRule) -> MetricClass:
+def classify(evidence: ValueEvidence, rule: ValueRule) -> MetricClass:
     """Return the class: Breached by the rule, Suspect while the newest counted sample is outside."""
     streak = evidence.streak
     if streak is None or not streak.bad:
@@ -200,3 +254,28 @@ def classify(evidence: Evidence, rule: MetricRule) -> MetricClass:
     if streak.covers(rule.hold_for, rule.pace):
         return MetricClass.BREACHED
     return MetricClass.SUSPECT
+
+
+def past(rule: ValueRule, evidence: ValueEvidence, now: float) -> tuple[PastQuestion, ...]:
+    """Return what to ask of history: what was measured since the start, as far as it matters."""
+    start = evidence.start
+    if evidence.rebuilt or evidence.checks or start is None or start >= now:
+        return ()
+    begin = max(start, now - rule.reach)
+    return tuple(
+        PastQuestion(question.promql, Shape.VALUE, begin, now, rule.pace)
+        for question in questions(rule)
+    )
+
+
+def replay(evidence: ValueEvidence, rule: ValueRule, histories: Sequence[object]) -> ValueEvidence:
+    """Take in the answers to `past`: the values of each expression, at the same times."""
+    answered = [history for history in histories if isinstance(history, tuple)]
+    if len(answered) < len(questions(rule)):
+        return evidence
+    values, *made = ({sample.time: sample for sample in history} for history in answered)
+    for time in sorted(values):
+        if all(time in times for times in made):
+            answers = (values[time], *(times[time] for times in made))
+            evidence = observe(evidence, rule, answers, time)
+    return replace(evidence, rebuilt=True)
