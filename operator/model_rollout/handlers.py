@@ -38,6 +38,15 @@ def watches(store: Store, log_in: Login, telemetry: Telemetry) -> kopf.OperatorR
             store.put_rollout(body)
         telemetry.guards(len(store))
 
+    @kopf.on.event(GROUP, VERSION, "metrictemplates", registry=registry)
+    async def template_seen(event: kopf.RawEvent, **_: Any) -> None:
+        telemetry.watch_event(time.time())
+        body = dict(event["object"])
+        if event["type"] == "DELETED":
+            store.drop_template(key_of(body))
+        else:
+            store.put_template(body)
+
     @kopf.on.event("apps", "v1", "deployments", registry=registry)
     async def deployment_seen(event: kopf.RawEvent, **_: Any) -> None:
         telemetry.watch_event(time.time())

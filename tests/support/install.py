@@ -11,7 +11,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def install_crds(control_plane: ControlPlane) -> None:
     """Apply the CustomResourceDefinitions and wait until they are established."""
     control_plane.kubectl("apply", "--server-side", "-f", str(REPOSITORY / "crds"))
-    names = ("crd/modelrollouts.modelrollout.dev", "crd/modelrevisions.modelrollout.dev")
+    names = (
+        "crd/modelrollouts.modelrollout.dev",
+        "crd/modelrevisions.modelrollout.dev",
+        "crd/metrictemplates.modelrollout.dev",
+    )
     wait_until(
         # Of a definition without any condition yet kubectl says that this is an error.
         lambda: control_plane.kubectl("wait", "--for=condition=Established", *names),

@@ -23,6 +23,7 @@ class ErrorKind(StrEnum):
     TIMEOUT = "Timeout"
     BAD_QUERY = "BadQuery"
     CLIENT = "RequestRefused"
+    UNAUTHORIZED = "CredentialsRefused"
     SERVER = "ServerError"
     TOO_LARGE = "AnswerTooLarge"
     MALFORMED = "MalformedAnswer"

@@ -23,9 +23,13 @@ from model_rollout.adapters.prometheus.instant import PrometheusClient
 from model_rollout.adapters.telemetry import Telemetry
 from model_rollout.engine.act import Actor
 from model_rollout.engine.checker import Checker
+from model_rollout.engine.credentials import Credentials
 from model_rollout.engine.gather import Gatherer
+from model_rollout.engine.grouped import GroupedQueries
 from model_rollout.engine.measure import Measurer
+from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.persist import NotLeading, Persister
+from model_rollout.engine.rulebook import RuleBook
 from model_rollout.engine.scheduler import Scheduler, first_delay
 from model_rollout.engine.store import Store
 from model_rollout.engine.sweep import Sweeper
@@ -96,9 +100,13 @@ class Operator:
 
     def _checker(self) -> Checker:
         clock = SystemClock()
-        measurer = Measurer(self.prometheus, self.history, self.telemetry.query_ended)
+        grouped = GroupedQueries(self.prometheus, clock.monotonic)
+        measurer = Measurer(self.prometheus, grouped, self.history, self.telemetry.query_ended)
         persister = Persister(self.cluster, self.store, self.elector.holds, self.identity)
-        gatherer = Gatherer(self.cluster, self.store, measurer, self.options.prometheus_url, clock)
+        rules = RuleBook(self.store, self.options.lease_namespace)
+        credentials = Credentials(self.cluster, clock.monotonic)
+        metrics = Metrics(measurer, rules, credentials, self.options.prometheus_url, clock)
+        gatherer = Gatherer(self.cluster, self.store, metrics, clock)
         actor = Actor(self.cluster, self.store, persister)
         return Checker(self.store, gatherer, persister, actor, self.telemetry, clock)
 

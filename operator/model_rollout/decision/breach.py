@@ -1,5 +1,7 @@
 """What is wrong with the deployed revision, and whether it may be acted on."""
 
+from model_rollout.analysis.report import MetricReport
+from model_rollout.analysis.when import Verdict
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import RollbackMode
 from model_rollout.api.status import Phase, QuarantineEntry, TransactionKind
@@ -86,18 +88,36 @@ def rollout_failed(facts: Facts) -> Decision | None:
 
 
 def metric_breached(facts: Facts) -> Decision | None:
-    """A metric with action Rollback is breached: the evidence is there."""
+    """The metrics are breached as `analysis.when` asks for: the evidence is there."""
     # Without a Prometheus to ask, the last measurement is of the past, whatever it said.
-    if facts.current is None or not facts.breaches or not facts.prometheus_known:
+    if facts.current is None or not facts.culprits or facts.prometheus_problem:
         return None
+    silent = all(report.silence_counts for report in facts.culprits)
     cause = Cause(
         kind=TransactionKind.ROLLBACK,
-        reason=Reason.METRIC_BREACHED,
-        sentence="; ".join(report.message for report in facts.breaches),
+        reason=Reason.METRIC_SILENT if silent else Reason.METRIC_BREACHED,
+        sentence="; ".join(_found(report) for report in facts.culprits),
         condemn=RevisionPhase.QUARANTINED,
-        metrics=tuple(report.name for report in facts.breaches),
+        metrics=tuple(report.name for report in facts.culprits),
     )
     return _act(facts, cause)
+
+
+def _found(report: MetricReport) -> str:
+    return f"{report.message}; its onNoData is Rollback" if report.silent else report.message
+
+
+def undecided(facts: Facts) -> Decision | None:
+    """A metric is breached, and whether that suffices depends on a metric without data."""
+    if facts.verdict is not Verdict.UNKNOWN or not facts.breaches or facts.prometheus_problem:
+        return None
+    breached = "; ".join(report.message for report in facts.breaches)
+    missing = ", ".join(report.name for report in facts.reports if not report.has_data)
+    message = (
+        f"{breached}; analysis.when ({facts.spec.analysis.when}) cannot be decided without data of "
+        f"{missing or 'its metrics'}, so nothing is changed"
+    )
+    return hold(facts, Reason.UNDECIDED, message)
 
 
 def _act(facts: Facts, cause: Cause) -> Decision:

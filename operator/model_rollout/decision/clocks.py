@@ -2,9 +2,6 @@
 
 from dataclasses import replace
 
-from model_rollout.analysis.measurement import State
-from model_rollout.analysis.report import MetricReport
-from model_rollout.analysis.values import MetricClass
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
 from model_rollout.decision.facts import Facts
@@ -69,14 +66,10 @@ def _breached(facts: Facts, current: CurrentRevision) -> CurrentRevision:
     """Note a breach that was not acted on: what follows it is a fresh bake."""
     if facts.breaches and current.breached_since is None:
         return current.model_copy(update={"breached_since": facts.now, "clear_since": None})
-    clear = facts.guarding and all(_is_clear(report) for report in facts.guarding)
+    clear = facts.guarding and all(report.clear for report in facts.guarding)
     if clear and current.breached_since is not None:
         return current.model_copy(update={"breached_since": None, "clear_since": facts.now})
     return current
-
-
-def _is_clear(report: MetricReport) -> bool:
-    return report.state is State.GOOD and report.metric_class is MetricClass.CLEAR
 
 
 def _without_fallen_failure(facts: Facts, status: ModelRolloutStatus) -> ModelRolloutStatus:
@@ -85,7 +78,7 @@ def _without_fallen_failure(facts: Facts, status: ModelRolloutStatus) -> ModelRo
     if failure is None:
         return status
     reports = [report for report in facts.reports if report.name in failure.metrics]
-    clear = all(_is_clear(report) for report in reports)
+    clear = all(report.clear for report in reports)
     measured = bool(facts.reports) and clear
     current = status.current
     elsewhere = current is not None and current.revision not in failure.revisions

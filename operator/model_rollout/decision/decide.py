@@ -28,7 +28,9 @@ CHECKS: tuple[Check, ...] = (
     breach.rollout_failed,  # 4. by the deadline, or crash-looping
     lifecycle.rolling_out,  # 5. being rolled out
     lifecycle.warming_up,  # 5. warming up
+    lifecycle.spec_invalid,  # 3. analysis.when cannot be compiled: no breach can be judged
     breach.metric_breached,  # 6. brakes, 7. act; not masked by another metric's missing data
+    breach.undecided,  # 8. hold: analysis.when depends on a metric without data
     lifecycle.metrics_unavailable,  # 8. hold
     lifecycle.baked,  # 9. promote
     lifecycle.nothing_wrong,  # 9. continue

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from model_rollout.analysis.placeholders import Problem
 from model_rollout.analysis.report import MetricReport
+from model_rollout.analysis.when import Term, Verdict, When, judge, used_metrics
+from model_rollout.api.metric import MetricAction
 from model_rollout.api.revision import RevisionPhase, RolloutRef
-from model_rollout.api.rollout import KillSwitch, MetricAction, ModelRolloutSpec
+from model_rollout.api.rollout import KillSwitch, ModelRolloutSpec
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus, QuarantineEntry
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import Content
@@ -67,6 +70,8 @@ class Facts:
     """How many seconds the content has been seen unchanged."""
     revisions: tuple[Revision, ...]
     reports: tuple[MetricReport, ...]
+    when: When | Problem
+    """Which breaches lead to a rollback: `analysis.when`, compiled."""
     pods: Pods | None = None
     earlier: tuple[Content, ...] = ()
     """Contents of ReplicaSets, oldest first; only read while no revision is recorded."""
@@ -76,7 +81,8 @@ class Facts:
     """Value of the unquarantine annotation."""
     refused: str = ""
     """Why the API server refused the patch of the transaction in flight."""
-    prometheus_known: bool = True
+    prometheus_problem: str = ""
+    """Why no Prometheus can be asked, and what to write; empty when one can."""
     by_number: dict[int, Revision] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,8 +111,28 @@ class Facts:
 
     @cached_property
     def breaches(self) -> tuple[MetricReport, ...]:
-        """Metrics with action Rollback that are breached."""
-        return tuple(r for r in self.guarding if r.breached)
+        """Metrics with action Rollback that are breached, or silent where silence counts."""
+        return tuple(r for r in self.guarding if r.breached or r.silence_counts)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What `analysis.when` says of all metrics together."""
+        if isinstance(self.when, Problem):
+            return Verdict.UNKNOWN
+        return judge(self.when, {r.name: _term(r) for r in self.reports})
+
+    @cached_property
+    def culprits(self) -> tuple[MetricReport, ...]:
+        """The metrics for which `analysis.when` is met; empty while it is not.
+
+        Those that are breached, of the ones that it names; where it is met without any (it can ask
+        for `.suspect`), all that it names.
+        """
+        if self.verdict is not Verdict.TRUE or isinstance(self.when, Problem):
+            return ()
+        names = used_metrics(self.when)
+        named = tuple(r for r in self.reports if r.name in names)
+        return tuple(r for r in named if r.breached or r.silence_counts) or named
 
     @cached_property
     def guarding(self) -> tuple[MetricReport, ...]:
@@ -148,3 +174,12 @@ class Facts:
         """Tell whether the current revision is proven good."""
         revision = self.current_revision
         return revision is not None and revision.phase is RevisionPhase.STABLE
+
+
+def _term(report: MetricReport) -> Term:
+    """Without data nothing is known of a metric, whatever was measured before."""
+    if report.silence_counts:
+        return Term(breached=True, suspect=True, has_data=False)
+    if not report.has_data:
+        return Term(breached=None, suspect=None, has_data=False)
+    return Term(breached=report.breached, suspect=report.suspected, has_data=True)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from model_rollout.analysis.placeholders import Problem
+from model_rollout.analysis.report import MetricReport
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus, Phase
 from model_rollout.api.types import duration_text
 from model_rollout.decision.begin import KEPT_ENTRIES
@@ -12,8 +14,6 @@ from model_rollout.decision.resting import hold, resting_phase, wait
 from model_rollout.revisions.content import Content, shape
 from model_rollout.revisions.history import NewRevision, Revision, new_revision
 from model_rollout.revisions.places import ComponentProblem
-
-NO_PROMETHEUS = "no Prometheus: write spec.prometheus.url, or start with --prometheus-url"
 
 
 def workload_missing(facts: Facts) -> Decision | None:
@@ -46,6 +46,13 @@ def component_unreadable(facts: Facts) -> Decision | None:
     if not isinstance(facts.content, ComponentProblem):
         return None
     return hold(facts, Reason.COMPONENT_UNREADABLE, facts.content.message)
+
+
+def spec_invalid(facts: Facts) -> Decision | None:
+    """What the API server cannot check: the expression that combines the metrics."""
+    if not isinstance(facts.when, Problem):
+        return None
+    return hold(facts, Reason.SPEC_INVALID, facts.when.message)
 
 
 def content_changed(facts: Facts) -> Decision | None:
@@ -224,9 +231,9 @@ def warming_up(facts: Facts) -> Decision | None:
 
 def metrics_unavailable(facts: Facts) -> Decision | None:
     """A metric cannot be judged: never a reason to roll back, and none to promote either."""
-    if not facts.prometheus_known:
-        return hold(facts, Reason.PROMETHEUS_UNKNOWN, NO_PROMETHEUS)
-    missing = [report for report in facts.reports if report.unavailable]
+    if facts.prometheus_problem:
+        return hold(facts, Reason.PROMETHEUS_UNKNOWN, facts.prometheus_problem)
+    missing = [r for r in facts.reports if r.unavailable and not r.silence_is_told]
     if not missing:
         return None
     sentence = "; ".join(report.message for report in missing)
@@ -256,7 +263,7 @@ def _proven(facts: Facts, current: CurrentRevision) -> bool:
     bake = facts.spec.analysis.bake_time
     since_breach = facts.now - (current.clear_since or 0.0)
     baked_long_enough = facts.age(current) >= bake and since_breach >= bake
-    measured = all(report.checks > 0 for report in facts.reports)
+    measured = all(report.checks > 0 for report in facts.reports) and not few_outcomes(facts)
     suspicious = any(report.suspicious for report in facts.reports)
     entry = facts.quarantined(current.digest)
     return (
@@ -274,14 +281,31 @@ def nothing_wrong(facts: Facts) -> Decision:
     suspicious = [report for report in facts.reports if report.suspicious]
     if suspicious:
         message = "; ".join(report.message for report in suspicious)
+        if facts.breaches:
+            message += f"; analysis.when ({facts.spec.analysis.when}) is not met"
         return _continue(facts, Reason.SUSPICIOUS, message)
     if facts.is_stable:
         number = facts.current.revision if facts.current else 0
         return _continue(facts, Reason.WATCHING, f"Revision {number} is Stable and measured")
-    bake = duration_text(facts.spec.analysis.bake_time)
     number = facts.current.revision if facts.current else 0
-    message = f"Revision {number} is measured; it is Stable after {bake} without a breach"
+    message = f"Revision {number} is measured; it is Stable after {_what_proves(facts)}"
     return _continue(facts, Reason.BAKING, message)
+
+
+def few_outcomes(facts: Facts) -> tuple[MetricReport, ...]:
+    """Return the metrics that have not seen `minOutcomes` yet: too few to call anything proven."""
+    least = facts.spec.analysis.min_outcomes
+    return tuple(r for r in facts.reports if r.total is not None and r.total < least)
+
+
+def _what_proves(facts: Facts) -> str:
+    bake = f"{duration_text(facts.spec.analysis.bake_time)} without a breach"
+    few = [f"{r.name} has {r.total:.0f}" for r in few_outcomes(facts)]
+    if not few:
+        return bake
+    return (
+        f"{bake} and {facts.spec.analysis.min_outcomes} outcomes of each metric ({', '.join(few)})"
+    )
 
 
 def _continue(facts: Facts, reason: Reason, message: str) -> Decision:

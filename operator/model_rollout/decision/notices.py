@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from model_rollout.analysis.values import MetricClass
-from model_rollout.api.rollout import MetricAction, ModelRolloutSpec
+from model_rollout.analysis.report import MetricClass
+from model_rollout.api.metric import MetricAction
 from model_rollout.api.status import LastDecision, ModelRolloutStatus
+from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
 
@@ -24,20 +25,14 @@ class Notice:
     """When it was found out: what happens again later is another Event."""
 
 
-def notices(
-    spec: ModelRolloutSpec,
-    before: ModelRolloutStatus,
-    after: ModelRolloutStatus,
-    decision: Decision,
-    now: float,
-) -> tuple[Notice, ...]:
+def notices(facts: Facts, after: ModelRolloutStatus, decision: Decision) -> tuple[Notice, ...]:
     """Return the Events that tell people what changed."""
-    found = []
+    before, found = facts.status, []
     if after.last_decision is not None and after.last_decision != before.last_decision:
         found.append(decided(after.last_decision))
     if decision.reason is not Reason.METRICS_UNAVAILABLE:
         found += _availability(before, after)
-    return (*found, *_notified_breaches(spec, before, after, now))
+    return (*found, *_notified_breaches(facts, before, after))
 
 
 def decided(last: LastDecision) -> Notice:
@@ -61,12 +56,12 @@ def _availability(before: ModelRolloutStatus, after: ModelRolloutStatus) -> list
 
 
 def _notified_breaches(
-    spec: ModelRolloutSpec, before: ModelRolloutStatus, after: ModelRolloutStatus, now: float
+    facts: Facts, before: ModelRolloutStatus, after: ModelRolloutStatus
 ) -> list[Notice]:
-    watched = {m.name for m in spec.metrics if m.action is MetricAction.NOTIFY}
+    watched = {r.name for r in facts.reports if r.action is MetricAction.NOTIFY}
     old = {metric.name: metric.class_ for metric in before.metrics}
     return [
-        Notice(True, Reason.METRIC_BREACHED, "Notify", metric.message, now)
+        Notice(True, Reason.METRIC_BREACHED, "Notify", metric.message, facts.now)
         for metric in after.metrics
         if metric.name in watched
         and metric.class_ == MetricClass.BREACHED

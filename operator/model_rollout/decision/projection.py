@@ -50,13 +50,27 @@ def _wanted(facts: Facts, decision: Decision, revision: Revision) -> ModelRevisi
     is_current = status.current is not None and status.current.revision == revision.number
     phase, reason, message = _phase(facts, decision, revision, is_current)
     changes: dict[str, object] = {"served": _served(facts, status, revision, is_current)}
-    if (phase, reason) != (revision.phase, revision.status.reason):
+    changed = (phase, reason) != (revision.phase, revision.status.reason)
+    if changed:
         changes |= {"phase": phase, "reason": reason, "message": clipped(message, 1024)}
         changes["since"] = facts.now
-        measured_now = facts.current is not None and facts.current.revision == revision.number
-        if measured_now and any(report.checks for report in facts.reports):
-            changes["metrics"] = tuple(_summary(report) for report in facts.reports)
+    if (changed or _ends(facts, decision, revision)) and _measured(facts, revision):
+        changes["metrics"] = tuple(_summary(report) for report in facts.reports)
     return revision.status.model_copy(update=changes)
+
+
+def _measured(facts: Facts, revision: Revision) -> bool:
+    now = facts.current is not None and facts.current.revision == revision.number
+    return now and any(report.checks for report in facts.reports)
+
+
+def _ends(facts: Facts, decision: Decision, revision: Revision) -> bool:
+    """Its serving period ends: what was measured until now is what the next one is compared with."""
+    served = bool(revision.status.served) and revision.status.served[-1].to is None
+    after = decision.status.current
+    if after is None or after.revision != revision.number:
+        return served
+    return served and after.serving_since is None
 
 
 def _phase(
@@ -130,4 +144,6 @@ def _summary(report: MetricReport) -> MetricSummary:
         min=report.least,
         max=report.greatest,
         checks=report.checks,
+        bad=report.bad,
+        total=report.total,
     )

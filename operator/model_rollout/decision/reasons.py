@@ -27,7 +27,8 @@ class Reason(StrEnum):
     SERVES = "Serves"  # completely rolled out, no old pod left
     WARMED_UP = "WarmedUp"  # warm-up is over; the revision may serve as a target
     PROVEN = "Proven"  # baked without a breach: Stable
-    METRIC_BREACHED = "MetricBreached"  # a metric with action Rollback is breached
+    METRIC_BREACHED = "MetricBreached"  # metrics are breached as analysis.when asks for
+    METRIC_SILENT = "MetricSilent"  # no data for noDataAfter, and onNoData is Rollback
     ROLLOUT_FAILED = "RolloutFailed"  # not rolled out by `deadline`, or crash-looping
     QUARANTINED_APPLIED = "QuarantinedApplied"  # a quarantined revision was applied again
     SWITCH_FLIPPED = "SwitchFlipped"  # spec.killSwitch changed
@@ -46,6 +47,8 @@ class Reason(StrEnum):
     TARGET_TAKEN = "TargetTaken"  # an older ModelRollout guards the same workload
     WORKLOAD_MISSING = "WorkloadMissing"  # spec.targetRef does not exist
     COMPONENT_UNREADABLE = "ComponentUnreadable"  # a component has no single literal value
+    SPEC_INVALID = "SpecInvalid"  # analysis.when cannot be compiled
+    UNDECIDED = "Undecided"  # a breach, and analysis.when depends on a metric without data
     METRICS_UNAVAILABLE = "MetricsUnavailable"  # a metric cannot be judged
     PROMETHEUS_UNKNOWN = "PrometheusUnknown"  # neither spec.prometheus.url nor --prometheus-url
     ROLLBACK_DID_NOT_HELP = "RollbackDidNotHelp"  # StillBreached latched

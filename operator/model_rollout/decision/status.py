@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from model_rollout.analysis.report import MetricReport
-from model_rollout.analysis.values import MetricClass
+from model_rollout.analysis.report import MetricClass, MetricReport
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import (
@@ -15,7 +14,6 @@ from model_rollout.api.status import (
 )
 from model_rollout.decision.brakes import budget_exhausted, budget_text
 from model_rollout.decision.facts import Facts
-from model_rollout.decision.lifecycle import NO_PROMETHEUS
 from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.phases import transition
 from model_rollout.decision.reasons import Reason
@@ -27,6 +25,7 @@ _NOT_READY = frozenset(
         Reason.WORKLOAD_MISSING,
         Reason.COMPONENT_UNREADABLE,
         Reason.PROMETHEUS_UNKNOWN,
+        Reason.SPEC_INVALID,
     }
 )
 
@@ -61,6 +60,7 @@ def material(status: ModelRolloutStatus) -> dict[str, Any]:
     for metric in data.get("metrics", ()):
         metric.pop("message", None)
         metric.pop("value", None)
+        metric.pop("evidence", None)
     for condition in data.get("conditions", ()):
         # One outage has many faces: refused, timed out, 503. Their order is no news.
         condition.pop("reason", None)
@@ -162,9 +162,9 @@ def _ready(decision: Decision) -> _Item:
 
 
 def _metrics_available(facts: Facts) -> _Item:
-    if not facts.prometheus_known:
+    if facts.prometheus_problem:
         reason = Reason.PROMETHEUS_UNKNOWN
-        return "MetricsAvailable", False, reason.value, NO_PROMETHEUS
+        return "MetricsAvailable", False, reason.value, facts.prometheus_problem
     missing = [report for report in facts.reports if report.unavailable]
     if missing:
         message = "; ".join(report.message for report in missing)

@@ -1,8 +1,6 @@
 """A transaction in flight: apply, see it come up, verify, conclude."""
 
-from model_rollout.analysis.measurement import State
 from model_rollout.analysis.report import MetricReport
-from model_rollout.analysis.values import MetricClass
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import (
@@ -25,6 +23,8 @@ from model_rollout.decision.targets import find_target
 from model_rollout.revisions.content import components_digest
 from model_rollout.revisions.history import Revision
 from model_rollout.revisions.restore import restore_operations
+
+_BY_METRIC = (Reason.METRIC_BREACHED, Reason.METRIC_SILENT, Reason.TARGET_UNUSABLE)
 
 
 def in_flight(facts: Facts) -> Decision | None:
@@ -268,9 +268,8 @@ def _measuring(facts: Facts, transaction: Transaction, current: CurrentRevision)
 
 
 def _clear(report: MetricReport, wanted: float) -> bool:
-    """At least one sample must have said so, also where `verifyFor` is zero."""
-    good = report.state is State.GOOD and report.metric_class is MetricClass.CLEAR
-    return good and report.checks > 0 and report.clear_for >= wanted
+    """Enough samples must have said so, also where `verifyFor` is zero."""
+    return report.clear and report.enough and report.clear_for >= wanted
 
 
 def _verified_metrics(facts: Facts, transaction: Transaction) -> tuple[MetricReport, ...]:
@@ -282,7 +281,7 @@ def _still_breached(
     facts: Facts, transaction: Transaction, breached: tuple[MetricReport, ...]
 ) -> Decision:
     """The version was not the cause: the revision that was left is not to blame."""
-    caused_by_metric = transaction.reason in (Reason.METRIC_BREACHED, Reason.TARGET_UNUSABLE)
+    caused_by_metric = transaction.reason in _BY_METRIC
     origin = transaction.tried[0] if transaction.tried else transaction.from_
     lift = origin if caused_by_metric and transaction.metrics else None
     lifted = f"; the quarantine of revision {lift} is lifted" if lift else ""

@@ -5,7 +5,7 @@ import logging
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Decision
-from model_rollout.engine.gather import Guard
+from model_rollout.engine.guard import Guard
 from model_rollout.engine.memory import Memory
 from model_rollout.engine.persist import Persister
 from model_rollout.engine.store import Store, key_of, target_of

@@ -9,7 +9,8 @@ from model_rollout.decision.decide import decide
 from model_rollout.decision.outcome import Decision
 from model_rollout.decision.reasons import Reason
 from model_rollout.engine.act import Actor
-from model_rollout.engine.gather import Gatherer, Guard, parse_guard
+from model_rollout.engine.gather import Gatherer
+from model_rollout.engine.guard import Guard, parse_guard
 from model_rollout.engine.memory import Memory
 from model_rollout.engine.persist import NotLeading, Persister
 from model_rollout.engine.store import Store
@@ -102,7 +103,7 @@ class Checker:
             body = self._store.rollout(key)
             if body is None:
                 return NEVER
-            guard = parse_guard(body)
+            guard = memory.guard = parse_guard(body, memory.guard)
             decision = await self._round(key, guard, memory)
             if not decision.again:
                 return _delay(guard, memory, decision, self._clock.monotonic())

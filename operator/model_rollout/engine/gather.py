@@ -1,49 +1,26 @@
 """Gather: all reads of one check, ending in one frozen `Facts`. Decides nothing, writes nothing."""
 
 import logging
-from dataclasses import dataclass
 
-from model_rollout.analysis.report import report
-from model_rollout.analysis.values import metric_rule
+from model_rollout.analysis.evidence import report
 from model_rollout.api.revision import RolloutRef
 from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
 from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts, Pods, Workload
 from model_rollout.decision.observed import newest_hash, read_pods, read_workload
-from model_rollout.engine.measure import Measurer
+from model_rollout.engine.guard import Guard
 from model_rollout.engine.memory import Memory, Seen
+from model_rollout.engine.metrics import Metrics
+from model_rollout.engine.rulebook import Circumstances, newest_stable
 from model_rollout.engine.store import Store, target_of
 from model_rollout.ports.clock import Clock
 from model_rollout.ports.kubernetes import Cluster, Json
 from model_rollout.revisions.canonical import digest, normalised_template
 from model_rollout.revisions.content import Content, read_content
-from model_rollout.revisions.history import earlier_contents, parse_revision
+from model_rollout.revisions.history import Revision, earlier_contents, parse_revision
 from model_rollout.revisions.places import ComponentProblem
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One ModelRollout, parsed, with the JSON that it was parsed from."""
-
-    body: Json
-    spec: ModelRolloutSpec
-    status: ModelRolloutStatus
-
-    @property
-    def namespace(self) -> str:
-        """Namespace of the ModelRollout and of its target."""
-        return str(self.body["metadata"]["namespace"])
-
-
-def parse_guard(body: Json) -> Guard:
-    """Return a ModelRollout from its JSON; raises pydantic's ValidationError when malformed."""
-    return Guard(
-        body,
-        ModelRolloutSpec.model_validate(body["spec"]),
-        ModelRolloutStatus.model_validate(body.get("status") or {}),
-    )
 
 
 class Gatherer:
@@ -53,15 +30,13 @@ class Gatherer:
         self,
         cluster: Cluster,
         store: Store,
-        measurer: Measurer,
-        prometheus_url: str | None,
+        metrics: Metrics,
         clock: Clock,
     ) -> None:
-        """`prometheus_url` is used by every ModelRollout that names none."""
+        """All collaborators; nothing of them is written to."""
         self._cluster = cluster
         self._store = store
-        self._measurer = measurer
-        self._prometheus_url = prometheus_url
+        self._metrics = metrics
         self._clock = clock
 
     async def gather(self, guard: Guard, memory: Memory) -> Facts:
@@ -74,28 +49,35 @@ class Gatherer:
             uid = body["metadata"]["uid"]
             listed = await self._cluster.revisions(guard.namespace, uid)
             memory.revisions = {item["metadata"]["name"]: item for item in listed}
+        revisions = _parsed(memory)
         now = self._clock.wall()
-        await self._measure(guard, memory, workload, content, now)
+        found = await self._circumstances(guard, memory, workload, revisions)
+        # At zero, evidence stands still.
+        asks = workload is not None and workload.desired > 0
+        counts = counts_for(status, content)
+        problem = await self._metrics.measure(guard, memory, found, now, asks=asks, counts=counts)
+        assert memory.rules is not None
         refused_id, refusal = memory.refused
         in_flight = status.transaction.id if status.transaction else ""
         return Facts(
             now=now,
             namespace=guard.namespace,
-            ref=RolloutRef(name=body["metadata"]["name"], uid=body["metadata"]["uid"]),
+            ref=RolloutRef(name=guard.name, uid=body["metadata"]["uid"]),
             generation=body["metadata"].get("generation", 0),
             spec=spec,
             status=status,
             workload=workload,
             content=content,
             unchanged_for=self._clock.monotonic() - memory.unchanged_since,
-            revisions=tuple(parse_revision(item) for item in memory.revisions.values()),
+            revisions=revisions,
             reports=tuple(report(m.evidence, m.rule, now) for m in memory.measured.values()),
+            when=memory.rules.when,
             pods=await self._pods(workload, status.current),
             earlier=await self._earlier(guard, workload),
             taken_by=self._taken_by(body),
             unquarantine=(body["metadata"].get("annotations") or {}).get(UNQUARANTINE_ANNOTATION),
             refused=refusal if refused_id == in_flight else "",
-            prometheus_known=self._url(spec) is not None,
+            prometheus_problem=problem,
         )
 
     async def _deployment(self, body: Json) -> Json | None:
@@ -128,30 +110,39 @@ class Gatherer:
         memory.seen = Seen(body, spec.components, content, fingerprint)
         return content
 
-    async def _measure(
+    async def _circumstances(
         self,
         guard: Guard,
         memory: Memory,
         workload: Workload | None,
-        content: Content | ComponentProblem | None,
-        now: float,
-    ) -> None:
-        spec, current = guard.spec, guard.status.current
-        rules = tuple(metric_rule(metric, spec) for metric in spec.metrics)
-        memory.begin_period(current, rules, now)
-        url = self._url(spec)
-        if url is None or workload is None or workload.desired == 0:
-            return  # at zero, evidence stands still
-        # A check that is a little early measures, too: the next one may be a whole interval away.
-        if self._clock.monotonic() < memory.next_measurement - 0.1 * spec.analysis.interval:
-            return
-        memory.next_measurement = self._clock.monotonic() + spec.analysis.interval
-        counts = counts_for(guard.status, content)
-        await self._measurer.measure(memory, url, now, counts=counts)
+        revisions: tuple[Revision, ...],
+    ) -> Circumstances:
+        current = guard.status.current.name if guard.status.current else ""
+        template_hash = None
+        if workload and self._metrics.select_by_template_hash(guard, memory):
+            template_hash = await self._template_hash(memory, workload)
+        return Circumstances(
+            namespace=guard.namespace,
+            name=guard.name,
+            revision=next((r for r in revisions if r.name == current), None),
+            template_hash=template_hash,
+            stable=newest_stable(revisions, current),
+        )
 
-    def _url(self, spec: ModelRolloutSpec) -> str | None:
-        # An unset value of a chart arrives as an empty text.
-        return spec.prometheus.url or self._prometheus_url or None
+    async def _template_hash(self, memory: Memory, workload: Workload) -> str | None:
+        """Read it again when the Deployment was edited; None until its ReplicaSet exists."""
+        metadata = workload.body["metadata"]
+        version = (workload.uid, metadata.get("generation", 0))
+        known = memory.template_hash
+        if known is None or known[0] != version:
+            replica_sets = await self._cluster.replica_sets(
+                metadata["namespace"], workload.body["spec"]["selector"]
+            )
+            found = newest_hash(workload.body, replica_sets) if workload.caught_up else None
+            if found is None:
+                return None
+            memory.template_hash = known = (version, found)
+        return known[1]
 
     async def _pods(
         self, workload: Workload | None, current: CurrentRevision | None
@@ -193,6 +184,19 @@ def counts_for(status: ModelRolloutStatus, content: Content | ComponentProblem |
     if status.current is None or not isinstance(content, Content):
         return False
     return status.current.digest == content.digest or status.transaction is not None
+
+
+def _parsed(memory: Memory) -> tuple[Revision, ...]:
+    """Parse the ModelRevisions that changed since the last check."""
+    assert memory.revisions is not None
+    known = memory.parsed
+    memory.parsed = {
+        name: known[name]
+        if name in known and known[name][0] is body
+        else (body, parse_revision(body))
+        for name, body in memory.revisions.items()
+    }
+    return tuple(revision for _, revision in memory.parsed.values())
 
 
 def _seniority(body: Json) -> tuple[str, str]:

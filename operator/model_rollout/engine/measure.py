@@ -1,71 +1,136 @@
-"""Asks Prometheus: the value of every metric now, and after a restart the values before."""
+"""Asks Prometheus: every question of every metric now, and after a restart what was before."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 
-from model_rollout.analysis.measurement import QueryError, QueryResult, Sample
-from model_rollout.analysis.values import MetricRule, observe
+from model_rollout.analysis.evidence import History, PastQuestion, past, questions, replay
+from model_rollout.analysis.measurement import (
+    Answer,
+    ErrorKind,
+    QueryError,
+    QueryResult,
+    Question,
+    Sample,
+    SeriesResult,
+    Shape,
+    Window,
+)
+from model_rollout.engine.grouped import GroupedQueries
 from model_rollout.engine.memory import Measured, Memory
-from model_rollout.ports.prometheus import InstantQueries, RangeQueries
+from model_rollout.ports.prometheus import Endpoint, InstantQueries, RangeQueries
 
 log = logging.getLogger(__name__)
+
+_FRESH = 0.95
+"""An answer that many guards share serves for this share of the interval."""
 
 
 class Measurer:
     """Measures all metrics of one guard; the first failure never hides the rest."""
 
     def __init__(
-        self, instant: InstantQueries, history: RangeQueries, counted: Callable[[str], None]
+        self,
+        instant: InstantQueries,
+        grouped: GroupedQueries,
+        history: RangeQueries,
+        counted: Callable[[str], None],
     ) -> None:
         """`counted` is told the kind of each answer, for the operator's own metrics."""
         self._instant = instant
+        self._grouped = grouped
         self._history = history
         self._counted = counted
 
-    async def measure(self, memory: Memory, url: str, now: float, *, counts: bool) -> None:
-        """Ask for every metric once. `counts` false: shown, but no evidence (nothing serves)."""
+    async def measure(
+        self, memory: Memory, endpoint: Endpoint, interval: float, now: float, *, counts: bool
+    ) -> bool:
+        """Ask for every metric once; return whether the server did not accept our credentials.
+
+        `counts` false: the answers are shown and are no evidence (nothing serves).
+        """
         measured = list(memory.measured.values())
-        answers = await asyncio.gather(*(self._instant.query(url, m.rule.query) for m in measured))
-        if counts and memory.rebuild:
+        asked = [questions(m.rule, m.evidence) for m in measured]
+        answered = await asyncio.gather(
+            *(self._answers(endpoint, group, interval, now) for group in asked)
+        )
+        if counts:
             # Only of what was just answered: history comes through a few threads, and a server
             # that hangs must not keep everybody else from theirs.
-            failed = [isinstance(answer, QueryError) for answer in answers]
-            answered = [m for m, bad in zip(measured, failed, strict=True) if not bad]
-            memory.rebuild = not await self._rebuild(answered, url, now) or any(failed)
-        for item, answer in zip(measured, answers, strict=True):
-            self._counted(type(answer).__name__)
-            memory.observe(item.rule.name, _at(answer, now), counts=counts)
+            pairs = zip(measured, answered, strict=True)
+            there = [m for m, answers in pairs if not _failed(answers)]
+            owed = [(m, past(m.rule, m.evidence, now)) for m in there]
+            rebuilt = [self._rebuild(m, asked, endpoint, now) for m, asked in owed if asked]
+            if rebuilt:
+                await asyncio.gather(*rebuilt)
+        for item, answers in zip(measured, answered, strict=True):
+            for answer in answers:
+                self._counted(type(answer).__name__)
+            memory.observe(item.rule.name, answers, now, counts=counts)
+        return any(_unauthorized(answer) for answers in answered for answer in answers)
 
-    async def _rebuild(self, measured: list[Measured], url: str, now: float) -> bool:
-        """Return False when Prometheus could not be asked: evidence is still to be rebuilt."""
-        waiting = [m for m in measured if m.evidence.checks == 0 and _began(m, now)]
-        histories = await asyncio.gather(*(self._past(m, url, now) for m in waiting))
-        complete = True
-        for item, history in zip(waiting, histories, strict=True):
+    async def _answers(
+        self, endpoint: Endpoint, asked: tuple[Question, ...], interval: float, now: float
+    ) -> tuple[Answer, ...]:
+        if len(asked) == 1:  # most metrics; a task of its own would cost as much as the question
+            return (await self._answer(endpoint, asked[0], interval, now),)
+        return tuple(
+            await asyncio.gather(*(self._answer(endpoint, q, interval, now) for q in asked))
+        )
+
+    async def _answer(
+        self, endpoint: Endpoint, question: Question, interval: float, now: float
+    ) -> Answer:
+        promql = with_range(question)
+        if question.group:
+            ttl = _FRESH * interval
+            return _window(await self._grouped.ask(endpoint, question, promql, ttl), question, now)
+        if question.shape is Shape.VALUE:
+            return _at(await self._instant.query(endpoint, promql), now)
+        return _window(await self._instant.series(endpoint, promql), question, now)
+
+    async def _rebuild(
+        self, item: Measured, asked: tuple[PastQuestion, ...], endpoint: Endpoint, now: float
+    ) -> None:
+        """Take in what no check has seen; where that fails, the next check tries again."""
+        histories = await asyncio.gather(*(self._past(endpoint, question) for question in asked))
+        for history in histories:
             if isinstance(history, QueryError):
                 extra = {"metric": item.rule.name, "error": history.kind.value}
                 log.warning("evidence not rebuilt", extra=extra)
-                complete = False
-                continue
-            for sample in history:
-                item.evidence = observe(item.evidence, item.rule, sample)
-        return complete
+                return
+        item.evidence = replay(item.evidence, item.rule, tuple(histories), now)
 
-    async def _past(self, item: Measured, url: str, now: float) -> tuple[Sample, ...] | QueryError:
-        rule, start = item.rule, item.evidence.start or now
-        start = max(start, now - lookback(rule))
-        return await self._history.query_range(url, rule.query, start, now, rule.pace)
-
-
-def lookback(rule: MetricRule) -> float:
-    """Return how many seconds of the past can still matter to a decision."""
-    return 3 * max(rule.hold_for, 10 * rule.pace)
+    async def _past(self, endpoint: Endpoint, asked: PastQuestion) -> History:
+        if asked.shape is Shape.VALUE:
+            return await self._history.query_range(
+                endpoint, asked.promql, asked.begin, asked.end, asked.step
+            )
+        found = await self._history.raw(endpoint, asked.promql, asked.begin, asked.end)
+        if isinstance(found, tuple):
+            return Window(asked.begin, asked.end, found)
+        return found
 
 
-def _began(item: Measured, now: float) -> bool:
-    start = item.evidence.start
-    return start is not None and start < now
+def _unauthorized(answer: Answer) -> bool:
+    return isinstance(answer, QueryError) and answer.kind is ErrorKind.UNAUTHORIZED
+
+
+def _failed(answers: tuple[Answer, ...]) -> bool:
+    return any(isinstance(answer, QueryError) for answer in answers)
+
+
+def with_range(question: Question) -> str:
+    """Return the expression that is sent: a selector gets the range that is asked for."""
+    if question.shape is Shape.WINDOW and question.lookback:
+        return f"{question.promql}[{question.lookback:.0f}s]"
+    return question.promql
+
+
+def _window(found: QueryResult | SeriesResult, question: Question, now: float) -> Answer:
+    if isinstance(found, tuple):
+        return Window(now - question.lookback, now, found)
+    return found
 
 
 def _at(answer: QueryResult, now: float) -> QueryResult:

@@ -1,14 +1,18 @@
 """What one process remembers of one guard: can be lost at any instruction, and is rebuilt."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from model_rollout.analysis.measurement import QueryResult
-from model_rollout.analysis.values import Evidence, MetricRule, observe
+from model_rollout.analysis.evidence import Evidence, Rule, begin, observe, restore, same_evidence
+from model_rollout.analysis.measurement import Answer
 from model_rollout.api.rollout import Component
 from model_rollout.api.status import CurrentRevision
 from model_rollout.decision.notices import Notice
+from model_rollout.engine.guard import Guard
+from model_rollout.engine.rulebook import RuleSet
 from model_rollout.ports.kubernetes import Json
 from model_rollout.revisions.content import Content
+from model_rollout.revisions.history import Revision
 from model_rollout.revisions.places import ComponentProblem
 
 
@@ -24,7 +28,7 @@ class Period:
 class Measured:
     """The evidence of one metric, and the rule that it was gathered by."""
 
-    rule: MetricRule
+    rule: Rule
     evidence: Evidence
 
 
@@ -46,9 +50,15 @@ class Memory:
     uid: str
     measured: dict[str, Measured] = field(default_factory=dict)
     period: Period | None = None
-    rebuild: bool = True
-    """Evidence from before this process is still to be asked for."""
     next_measurement: float = 0.0
+    guard: Guard | None = None
+    """The ModelRollout as it was last parsed."""
+    rules: RuleSet | None = None
+    """The rules as they were last made."""
+    template_hash: tuple[tuple[str, int], str] | None = None
+    """UID and generation of the workload, and the `pod-template-hash` that belongs to them."""
+    parsed: dict[str, tuple[Json, Revision]] = field(default_factory=dict)
+    """ModelRevisions as they were last parsed, with what they were parsed from."""
     seen: Seen | None = None
     """What the workload held when it was last read."""
     unchanged_since: float = 0.0
@@ -65,34 +75,40 @@ class Memory:
     """Checks in a row that ended in an error."""
 
     def begin_period(
-        self, current: CurrentRevision | None, rules: tuple[MetricRule, ...], now: float
+        self,
+        current: CurrentRevision | None,
+        rules: tuple[Rule, ...],
+        now: float,
+        checkpoints: Mapping[str, str],
     ) -> None:
-        """Start evidence anew when another revision serves, or a metric was edited."""
+        """Start evidence anew when another revision serves, or a metric was edited.
+
+        `checkpoints`: what the status keeps of the evidence, by metric; a process that finds its
+        own period there goes on from it.
+        """
         period = Period(current.revision, current.serving_since) if current else None
         if period != self.period:
             self.measured, self.period = {}, period
         for rule in rules:
             known = self.measured.get(rule.name)
-            if known is None or known.rule != rule:
+            if known is not None and same_evidence(known.rule, rule):
+                known.rule = rule
+            else:
                 edited = known is not None
-                evidence = Evidence(created=now, start=_start(current, rule, now, edited=edited))
-                self.measured[rule.name] = Measured(rule, evidence)
-        wanted = {rule.name for rule in rules}
-        self.measured = {name: m for name, m in self.measured.items() if name in wanted}
+                evidence = begin(rule, now, _start(current, rule, now, edited=edited))
+                kept = restore(evidence, rule, checkpoints.get(rule.name, ""))
+                self.measured[rule.name] = Measured(rule, kept or evidence)
+        wanted = [rule.name for rule in rules]
+        self.measured = {name: self.measured[name] for name in wanted}
 
-    def observe(self, name: str, result: QueryResult, *, counts: bool) -> None:
-        """Take in one measurement; without `counts` it is shown and is no evidence."""
+    def observe(self, name: str, answers: tuple[Answer, ...], now: float, *, counts: bool) -> None:
+        """Take in the answers of one check; without `counts` they are shown and are no evidence."""
         measured = self.measured[name]
-        evidence = measured.evidence
-        if counts:
-            measured.evidence = observe(evidence, measured.rule, result)
-        else:
-            shown = observe(replace(evidence, start=None), measured.rule, result)
-            measured.evidence = replace(shown, start=evidence.start)
+        measured.evidence = observe(measured.evidence, measured.rule, answers, now, counts=counts)
 
 
 def _start(
-    current: CurrentRevision | None, rule: MetricRule, now: float, *, edited: bool
+    current: CurrentRevision | None, rule: Rule, now: float, *, edited: bool
 ) -> float | None:
     """Return from when on samples count; None while nothing serves."""
     if current is None or current.serving_since is None:

@@ -7,8 +7,9 @@ written before the workload; the phases of ModelRevisions are derived from the s
 import logging
 from collections.abc import Callable
 
+from model_rollout.analysis.evidence import checkpoint
 from model_rollout.api import API_VERSION
-from model_rollout.api.status import ModelRolloutStatus
+from model_rollout.api.status import MetricStatus, ModelRolloutStatus
 from model_rollout.api.types import time_text
 from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts
 from model_rollout.decision.notices import Notice, decided, notices
@@ -16,7 +17,7 @@ from model_rollout.decision.observed import FIELD_MANAGER
 from model_rollout.decision.outcome import Decision
 from model_rollout.decision.projection import prunable, revision_changes
 from model_rollout.decision.status import complete, material
-from model_rollout.engine.gather import Guard
+from model_rollout.engine.guard import Guard
 from model_rollout.engine.memory import Memory
 from model_rollout.engine.store import Store, key_of
 from model_rollout.ports.kubernetes import ApiError, Cluster, Conflict, Json, Key, NotFound
@@ -60,7 +61,7 @@ class Persister:
         for revision in decision.create:
             await self._create_revision(guard, memory, revision)
         status = complete(facts, decision)
-        await self._write_status(guard, status)
+        await self._write_status(guard, memory, status)
         self._note(guard, memory, facts, status, decision)
         await self._write_revisions(guard, memory, facts, decision)
         if decision.drop_unquarantine:
@@ -79,10 +80,11 @@ class Persister:
         assert memory.revisions is not None
         memory.revisions[new.name] = body
 
-    async def _write_status(self, guard: Guard, status: ModelRolloutStatus) -> None:
+    async def _write_status(self, guard: Guard, memory: Memory, status: ModelRolloutStatus) -> None:
         if material(status) == material(guard.status):
             return
         self.fence()
+        status = status.model_copy(update={"metrics": _with_evidence(status, memory)})
         data = status.model_dump(mode="json", by_alias=True, exclude_none=True)
         try:
             self._store.put_rollout(await self._cluster.write_rollout_status(guard.body, data))
@@ -139,7 +141,7 @@ class Persister:
         if not memory.announced:
             memory.untold += _catch_up(guard.status, facts.now)
             memory.announced = True
-        memory.untold += notices(guard.spec, guard.status, status, decision, facts.now)
+        memory.untold += notices(facts, status, decision)
 
     async def _announce(self, guard: Guard, memory: Memory, facts: Facts) -> None:
         while memory.untold:
@@ -162,6 +164,15 @@ class Persister:
             uid = memory.revisions[revision.name]["metadata"]["uid"]
             await self._cluster.delete_revision(Key(guard.namespace, revision.name), uid)
             del memory.revisions[revision.name]
+
+
+def _with_evidence(status: ModelRolloutStatus, memory: Memory) -> tuple[MetricStatus, ...]:
+    """Add what the evidence is at this moment; only a status that is written anyway carries it."""
+    texts = {name: checkpoint(m.evidence, m.rule) for name, m in memory.measured.items()}
+    return tuple(
+        metric.model_copy(update={"evidence": texts.get(metric.name, "")})
+        for metric in status.metrics
+    )
 
 
 def _catch_up(status: ModelRolloutStatus, now: float) -> list[Notice]:

@@ -19,6 +19,9 @@ class Store:
         self._rollouts: dict[Key, Json] = {}
         self._deployments: dict[Key, Json] = {}
         self._by_target: dict[Key, set[Key]] = {}
+        self._templates: dict[Key, Json] = {}
+        self.templates_version = 0
+        """Counts up with every change of a MetricTemplate: what was resolved before is out of date."""
 
     def __len__(self) -> int:
         """Return the number of ModelRollouts."""
@@ -66,6 +69,35 @@ class Store:
             self._by_target.pop(target, None)
             self._deployments.pop(target, None)
 
+    def template(self, key: Key) -> Json | None:
+        """Return a MetricTemplate as it was last seen."""
+        return self._templates.get(key)
+
+    def template_keys(self) -> set[Key]:
+        """Return the keys of all MetricTemplates."""
+        return set(self._templates)
+
+    def put_template(self, body: Json) -> None:
+        """Take in a MetricTemplate; those who may use it are checked again."""
+        key = key_of(body)
+        old = self._templates.get(key)
+        if old is not None and not _newer(body, old):
+            return
+        self._templates[key] = body
+        if old is None or old["spec"] != body["spec"]:
+            self._template_changed(key)
+
+    def drop_template(self, key: Key) -> None:
+        """Forget a MetricTemplate that was deleted."""
+        if self._templates.pop(key, None) is not None:
+            self._template_changed(key)
+
+    def _template_changed(self, key: Key) -> None:
+        self.templates_version += 1
+        for rollout, body in self._rollouts.items():
+            if key.name in _template_names(body):
+                self.changed(rollout)
+
     def put_deployment(self, body: Json) -> None:
         """Take in a Deployment, if a ModelRollout targets it."""
         key = key_of(body)
@@ -95,6 +127,11 @@ def key_of(body: Json) -> Key:
 def target_of(rollout: Json) -> Key:
     """Return the key of the Deployment that a ModelRollout targets."""
     return Key(rollout["metadata"]["namespace"], rollout["spec"]["targetRef"]["name"])
+
+
+def _template_names(rollout: Json) -> set[str]:
+    metrics = rollout["spec"].get("metrics") or ()
+    return {metric["templateRef"]["name"] for metric in metrics if "templateRef" in metric}
 
 
 def _newer(body: Json, old: Json) -> bool:

@@ -28,7 +28,9 @@ class Sweeper:
         """What the watch missed, for the liveness probe; empty while it keeps up."""
 
     async def fill(self) -> None:
-        """Take in all ModelRollouts. Raises `ApiError`: without them nothing can be guarded."""
+        """Take in all templates and ModelRollouts. Raises `ApiError`: without them nothing works."""
+        async for body in self._cluster.templates():
+            self._store.put_template(body)
         async for body in self._cluster.rollouts():
             self._store.put_rollout(body)
 
@@ -42,6 +44,7 @@ class Sweeper:
                 log.warning("sweep not finished", extra={"error": str(error)})
 
     async def _sweep(self) -> None:
+        await self._sweep_templates()
         listed: dict[Key, Json] = {}
         async for body in self._cluster.rollouts():
             listed[key_of(body)] = body
@@ -53,6 +56,14 @@ class Sweeper:
             self._store.put_rollout(body)
         await self._drop_deleted(set(listed))
         self.silent = f"the watch missed {len(missed)} changes" if missed else ""
+
+    async def _sweep_templates(self) -> None:
+        known = self._store.template_keys()  # before the list: what comes later is not in it
+        listed = {key_of(body): body async for body in self._cluster.templates()}
+        for body in listed.values():
+            self._store.put_template(body)
+        for key in known - set(listed):
+            self._store.drop_template(key)
 
     async def _drop_deleted(self, listed: set[Key]) -> None:
         for key, _ in self._store.rollouts():

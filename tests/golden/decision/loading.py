@@ -9,10 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from model_rollout.analysis.measurement import State
-from model_rollout.analysis.report import MetricReport
-from model_rollout.analysis.values import MetricClass
+from model_rollout.analysis.report import MetricClass, MetricReport
+from model_rollout.api.metric import MetricAction, OnNoData
 from model_rollout.api.revision import ModelRevisionStatus, RevisionPhase, ServedPeriod
-from model_rollout.api.rollout import MetricAction
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.api.types import seconds, time_text
 from model_rollout.decision.decide import decide
@@ -81,7 +80,9 @@ def _report(item: Json) -> MetricReport:
         data["metric_class"] = MetricClass(data.pop("class"))
         data["breached"] = data["metric_class"] is MetricClass.BREACHED and kind == "Bad"
     if "action" in data:
-        data["action"] = MetricAction(data["action"])
+        data["action"] = MetricAction(data["action"] or "None")  # YAML reads None as nothing
+    if "on_no_data" in data:
+        data["on_no_data"] = OnNoData(data["on_no_data"])
     if kind not in make:
         data["state"] = State(kind)
     return make.get(kind, builders.silent)(**data)
@@ -149,7 +150,7 @@ def outcome(facts: Facts) -> Json:
         "patch": list(decision.patch),
         "events": [
             f"{'Warning' if told.warning else 'Normal'} {told.reason}: {told.note}"
-            for told in notices(facts.spec, facts.status, after, decision, facts.now)
+            for told in notices(facts, after, decision)
         ],
     }
     for new in found["create"]:

@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from model_rollout.analysis.measurement import State
-from model_rollout.analysis.report import MetricReport
-from model_rollout.analysis.values import MetricClass
+from model_rollout.analysis.report import MetricClass, MetricReport
+from model_rollout.analysis.when import compile_when
+from model_rollout.api.metric import MetricAction
 from model_rollout.api.revision import ModelRevisionStatus, RevisionPhase, RolloutRef, ServedPeriod
-from model_rollout.api.rollout import MetricAction, ModelRolloutSpec
+from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.status import (
     CurrentRevision,
     ModelRolloutStatus,
@@ -19,6 +20,8 @@ from model_rollout.api.status import (
 )
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.observed import read_workload
+from model_rollout.engine.rulebook import Circumstances, RuleBook, RuleSet
+from model_rollout.engine.store import Store
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import Content, read_content
 from model_rollout.revisions.history import Revision, new_revision
@@ -45,6 +48,11 @@ def spec(**changes: Any) -> ModelRolloutSpec:
         merged = isinstance(value, dict) and isinstance(data.get(field), dict)
         data[field] = {**data[field], **value} if merged else value
     return ModelRolloutSpec.model_validate(data)
+
+
+def rules_of(of: ModelRolloutSpec) -> RuleSet:
+    """The rules of a spec, where nothing else is known."""
+    return RuleBook(Store(), "operators").rules(of, Circumstances("ml", "sentiment"), None)
 
 
 def template(image: str = "m:1", rest: str = "info") -> Json:
@@ -178,7 +186,7 @@ def report(name: str = "accuracy", **changes: Any) -> MetricReport:
         patience=300.0,
         discard=120.0,
     )
-    return replace(calm, **changes)
+    return replace(calm, **{"enough": changes.get("checks", calm.checks) > 0} | changes)
 
 
 def bad(name: str = "accuracy", **changes: Any) -> MetricReport:
@@ -244,4 +252,7 @@ def facts(**changes: Any) -> Facts:
         "revisions": (first, second),
         "reports": (report(),),
     }
-    return Facts(**defaults | changes)
+    data = defaults | changes
+    acting = tuple(r.name for r in data["reports"] if r.action is MetricAction.ROLLBACK)
+    names = tuple(r.name for r in data["reports"])
+    return Facts(**{"when": compile_when(used.analysis.when, names, acting)} | data)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from model_rollout.api.metric import MetricAction
 from model_rollout.api.revision import RevisionPhase
-from model_rollout.api.rollout import MetricAction
 from model_rollout.api.status import (
     CurrentRevision,
     Failure,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from model_rollout.analysis.measurement import State
-from model_rollout.analysis.values import MetricClass
-from model_rollout.api.rollout import MetricAction
+from model_rollout.analysis.report import MetricClass
+from model_rollout.api.metric import MetricAction
 from model_rollout.api.status import LastDecision, ModelRolloutStatus, Phase
 from model_rollout.decision.decide import decide
 from model_rollout.decision.facts import Facts
@@ -199,7 +199,7 @@ def test_every_phase_has_its_edges() -> None:
 
 def told(found: Facts) -> list[Notice]:
     status, decision = after(found), decide(found)
-    return list(notices(found.spec, found.status, status, decision, found.now))
+    return list(notices(found, status, decision))
 
 
 def test_decision_is_told_once() -> None:

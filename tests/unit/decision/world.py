@@ -7,9 +7,8 @@ left to write down.
 import copy
 from typing import Any
 
+from model_rollout.analysis.evidence import report
 from model_rollout.analysis.measurement import NoData, QueryResult, Sample
-from model_rollout.analysis.report import report
-from model_rollout.analysis.values import metric_rule
 from model_rollout.api.rollout import KillSwitch, ModelRolloutSpec
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.decision.decide import decide
@@ -20,10 +19,11 @@ from model_rollout.decision.projection import prunable, revision_changes
 from model_rollout.decision.status import complete, material
 from model_rollout.engine.gather import counts_for
 from model_rollout.engine.memory import Memory
+from model_rollout.engine.rulebook import RuleSet
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import Content, read_content
 from model_rollout.revisions.history import Revision, parse_revision, revision_body
-from unit.decision.builders import NOW, REF, deployment, spec
+from unit.decision.builders import NOW, REF, deployment, rules_of, spec
 from unit.revisions.oracle import apply_patch
 
 ROUNDS = 12
@@ -183,15 +183,16 @@ class World:
         if self.body["spec"]["replicas"]:
             counts = counts_for(status, self._live())
             for metric in self.spec.metrics:
-                self.memory.observe(metric.name, self._answer(), counts=counts)
+                self.memory.observe(metric.name, (self._answer(),), self.now, counts=counts)
 
-    def _begin_period(self) -> None:
-        rules = tuple(metric_rule(metric, self.spec) for metric in self.spec.metrics)
-        self.memory.begin_period(self.status.current, rules, self.now)
+    def _begin_period(self) -> RuleSet:
+        found = rules_of(self.spec)
+        self.memory.begin_period(self.status.current, found.rules, self.now, {})
+        return found
 
     def facts(self) -> Facts:
         """What the gatherer would have read."""
-        self._begin_period()
+        rules = self._begin_period()
         measured = self.memory.measured.values()
         stuck = ("ImagePullBackOff",) if self.stuck else ()
         return Facts(
@@ -206,6 +207,7 @@ class World:
             unchanged_for=self.now - self.edited,
             revisions=tuple(parse_revision(body) for body in self.revisions.values()),
             reports=tuple(report(m.evidence, m.rule, self.now) for m in measured),
+            when=rules.when,
             pods=Pods(stuck=stuck),
             unquarantine=self.unquarantine,
         )

@@ -8,14 +8,19 @@ from typing import Any
 
 import jsonpatch
 
-from model_rollout.analysis.measurement import QueryError, QueryResult, Sample
+from model_rollout.analysis.measurement import QueryError, QueryResult, Sample, SeriesResult
 from model_rollout.engine.act import Actor
 from model_rollout.engine.checker import Checker
+from model_rollout.engine.credentials import Credentials
 from model_rollout.engine.gather import Gatherer
+from model_rollout.engine.grouped import GroupedQueries
 from model_rollout.engine.measure import Measurer
+from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.persist import Persister
+from model_rollout.engine.rulebook import RuleBook
 from model_rollout.engine.store import Store
 from model_rollout.ports.kubernetes import Conflict, Json, Key, NotFound, TestFailed
+from model_rollout.ports.prometheus import Endpoint
 from unit.decision.builders import NOW, SPEC, deployment
 from unit.decision.world import QUICK
 from unit.revisions.oracle import apply_patch
@@ -38,6 +43,9 @@ class FakeCluster:
     def __init__(self) -> None:
         self.rollouts_: dict[Key, Json] = {}
         self.deployments: dict[Key, Json] = {}
+        self.templates_: dict[Key, Json] = {}
+        self.secrets: dict[Key, Json] = {}
+        self.replica_sets_: list[Json] = []
         self.revisions_: dict[str, Json] = {}
         self.events: list[Json] = []
         self.pods_: list[Json] = []
@@ -69,6 +77,18 @@ class FakeCluster:
         for body in list(self.rollouts_.values()):
             yield body
 
+    async def templates(self) -> AsyncIterator[Json]:
+        for body in list(self.templates_.values()):
+            yield body
+
+    async def secret(self, key: Key) -> Json | None:
+        self._called("secret")
+        return self.secrets.get(key)
+
+    async def config_map(self, key: Key) -> Json | None:
+        self._called("config_map")
+        return None
+
     async def deployment(self, key: Key) -> Json | None:
         self._called("deployment")
         return self.deployments.get(key)
@@ -79,7 +99,7 @@ class FakeCluster:
 
     async def replica_sets(self, namespace: str, selector: Json) -> list[Json]:
         self._called("replica_sets")
-        return []
+        return self.replica_sets_
 
     async def revisions(self, namespace: str, rollout_uid: str) -> list[Json]:
         self._called("revisions")
@@ -146,22 +166,36 @@ class FakePrometheus:
     def __init__(self, clock: "FakeTime") -> None:
         self.answer: QueryResult | float = 0.95
         self.past: tuple[Sample, ...] | QueryError = ()
+        self.series_: dict[str, SeriesResult] = {}
+        self.raw_: dict[str, SeriesResult] = {}
         self.asked: list[tuple[str, str]] = []
         self.ranges: list[tuple[str, float, float, float]] = []
         self._clock = clock
 
-    async def query(self, url: str, promql: str) -> QueryResult:
-        self.asked.append((url, promql))
+    async def query(self, endpoint: Endpoint, promql: str) -> QueryResult:
+        self.asked.append((endpoint.url, promql))
         if isinstance(self.answer, float):
             # The time of an instant vector is that of its evaluation, by another clock than ours.
             return Sample(self._clock.now + 1234.0, self.answer)
         return self.answer
 
+    async def series(
+        self, endpoint: Endpoint, promql: str, *, shared: bool = False
+    ) -> SeriesResult:
+        self.asked.append((endpoint.url, promql))
+        return self.series_.get(promql, ())
+
     async def query_range(
-        self, url: str, promql: str, start: float, end: float, step: float
+        self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
     ) -> tuple[Sample, ...] | QueryError:
         self.ranges.append((promql, start, end, step))
         return self.past
+
+    async def raw(
+        self, endpoint: Endpoint, selector: str, start: float, end: float
+    ) -> SeriesResult:
+        self.ranges.append((selector, start, end, 0.0))
+        return self.raw_.get(selector, ())
 
 
 @dataclass
@@ -219,9 +253,13 @@ class Engine:
         self.leading = True
         self.counted = Counted()
         self.store = Store()
-        measurer = Measurer(self.prometheus, self.prometheus, lambda kind: None)
+        grouped = GroupedQueries(self.prometheus, self.clock.monotonic)
+        measurer = Measurer(self.prometheus, grouped, self.prometheus, lambda kind: None)
+        rules = RuleBook(self.store, "operators")
+        credentials = Credentials(self.cluster, self.clock.monotonic)
+        self.metrics = Metrics(measurer, rules, credentials, None, self.clock)
         persister = Persister(self.cluster, self.store, lambda: self.leading, "tests")
-        gatherer = Gatherer(self.cluster, self.store, measurer, None, self.clock)
+        gatherer = Gatherer(self.cluster, self.store, self.metrics, self.clock)
         actor = Actor(self.cluster, self.store, persister)
         self.checker = Checker(self.store, gatherer, persister, actor, self.counted, self.clock)
         for body in self.cluster.rollouts_.values():

@@ -105,8 +105,7 @@ async def test_nothing_is_measured_at_zero(engine: Engine) -> None:
 @pytest.mark.parametrize("url", [None, "http://own:9090"])
 async def test_own_prometheus_goes_first(url: str | None) -> None:
     engine = Engine(prometheus={"url": url} if url else {})
-    gatherer = engine.checker._gatherer
-    gatherer._prometheus_url = "http://of-the-operator:9090"
+    engine.metrics._prometheus_url = "http://of-the-operator:9090"
     await engine.check()
     assert engine.prometheus.asked[0][0] == (url or "http://of-the-operator:9090")
 
