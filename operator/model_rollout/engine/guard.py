@@ -1,19 +1,26 @@
 """One ModelRollout as the engine handles it: parsed once for every version that is seen."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.status import ModelRolloutStatus
+from model_rollout.decision.status import material
 from model_rollout.ports.kubernetes import Json
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Guard:
     """One ModelRollout, parsed, with the JSON that it was parsed from."""
 
     body: Json
     spec: ModelRolloutSpec
     status: ModelRolloutStatus
+
+    @cached_property
+    def material(self) -> Json:
+        """What of the stored status is compared with the one that is to be."""
+        return material(self.status)
 
     @property
     def namespace(self) -> str:

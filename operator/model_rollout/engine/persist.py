@@ -81,7 +81,7 @@ class Persister:
         memory.revisions[new.name] = body
 
     async def _write_status(self, guard: Guard, memory: Memory, status: ModelRolloutStatus) -> None:
-        if material(status) == material(guard.status):
+        if material(status) == guard.material:
             return
         self.fence()
         status = status.model_copy(update={"metrics": _with_evidence(status, memory)})

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from model_rollout.api.revision import ComponentKind, ComponentValue
 from model_rollout.api.rollout import Component
@@ -20,7 +21,7 @@ _MUTABLE = re.compile(r"(^|[:/@=#])(latest|main|master|dev|nightly|stable)$")
 _MAX_PARTS = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """What is deployed."""
 
@@ -31,12 +32,12 @@ class Content:
     template_digest: str = ""
     """Digest of the whole template, whatever the components are; empty where there is none."""
 
-    @property
+    @cached_property
     def components_digest(self) -> str:
         """SHA-256 of the values of the components alone: what a rollback restores."""
         return components_digest(self.components)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of everything: the identity of the revision."""
         return identity(self.components, self.observed_digest)
