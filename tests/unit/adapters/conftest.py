@@ -1,6 +1,7 @@
 """Real servers on the loopback interface, on ports that the system picks."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest_asyncio
@@ -11,11 +12,11 @@ Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[No
 
 
 @pytest_asyncio.fixture
-async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
-    """Start an HTTP server that answers everything with one handler; returns its URL."""
+async def serve() -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Start an HTTP(S) server that answers everything with one handler; returns its URL."""
     runners: list[web.AppRunner] = []
 
-    async def start(handler: Handler) -> str:
+    async def start(handler: Handler, context: ssl.SSLContext | None = None) -> str:
         async def call(request: web.Request) -> web.StreamResponse:
             return await handler(request)
 
@@ -24,8 +25,9 @@ async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         runners.append(runner)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        scheme = "http" if context is None else "https"
+        return f"{scheme}://127.0.0.1:{runner.addresses[0][1]}"
 
     yield start
     for runner in runners:

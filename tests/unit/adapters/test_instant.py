@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from model_rollout.adapters.prometheus.instant import PrometheusClient
-from model_rollout.analysis.measurement import Ambiguous, ErrorKind, QueryError, Sample
+from model_rollout.analysis.measurement import Ambiguous, ErrorKind, QueryError, Sample, Series
 from model_rollout.ports.prometheus import Endpoint
 
 Serve = Callable[[Any], Awaitable[str]]
@@ -296,6 +296,86 @@ async def test_several_series(client: PrometheusClient, serve: Serve) -> None:
         return web.json_response({"status": "success", "data": data})
 
     assert await client.query(Endpoint(await serve(answer)), "up") == Ambiguous("3 series")
+
+
+def vector(count: int) -> bytes:
+    series = [{"metric": {"model": f"m{n:06}"}, "value": [5, "0.5"]} for n in range(count)]
+    data = {"resultType": "vector", "result": series}
+    return json.dumps({"status": "success", "data": data}).encode()
+
+
+async def test_series_of_any_number(client: PrometheusClient, serve: Serve) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=vector(2))
+
+    assert await client.series(Endpoint(await serve(answer)), "up") == (
+        Series((("model", "m000000"),), (Sample(5, 0.5),)),
+        Series((("model", "m000001"),), (Sample(5, 0.5),)),
+    )
+
+
+async def test_an_answer_for_many_guards_may_be_larger(
+    client: PrometheusClient, serve: Serve
+) -> None:
+    body = vector(30_000)
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    endpoint = Endpoint(await serve(answer))
+    own = await client.series(endpoint, "up")
+    assert own == QueryError(ErrorKind.TOO_LARGE, "more than 1048576 bytes")
+    shared = await client.series(endpoint, "up", shared=True)
+    assert isinstance(shared, tuple)
+    assert len(shared) == 30_000
+
+
+async def test_an_answer_for_many_guards_is_bounded_too(
+    client: PrometheusClient, serve: Serve
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * 65536)
+
+    result = await client.series(Endpoint(await serve(answer)), "up", shared=True)
+    assert result == QueryError(ErrorKind.TOO_LARGE, "more than 16777216 bytes")
+
+
+async def test_questions_of_another_kind_or_identity_are_asked_for_themselves(
+    client: PrometheusClient, serve: Serve
+) -> None:
+    asked = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.05)
+        return web.Response(body=vector(1))
+
+    one, other = Endpoint(await serve(answer)), Endpoint(await serve(answer), tenant="b")
+    results = await asyncio.gather(
+        *(client.query(endpoint, "up") for endpoint in (one, one, other)),
+        *(client.series(one, "up") for _ in range(3)),
+        client.series(one, "up", shared=True),
+    )
+    assert not any(isinstance(result, QueryError) for result in results)
+    assert asked == 4
+
+
+async def test_a_breaker_is_of_one_identity(client: PrometheusClient, serve: Serve) -> None:
+    """Else a tenant that is refused would blind the others."""
+
+    async def answer(request: web.Request) -> web.Response:
+        broken = request.headers.get("X-Scope-OrgID") == "broken"
+        return web.Response(status=503) if broken else web.json_response(GOOD)
+
+    url = await serve(answer)
+    for _ in range(10):
+        result = await client.query(Endpoint(url, tenant="broken"), "up")
+        assert result == QueryError(ErrorKind.SERVER, "HTTP 503")
+    assert await client.query(Endpoint(url, tenant="whole"), "up") == Sample(5, 0.5)
 
 
 async def test_close_ends_what_is_under_way(serve: Serve) -> None:

@@ -111,6 +111,7 @@ ANSWERS: list[tuple[str, int, bytes, QueryResult]] = [
     ("24 spaces", 200, one(" 1"), malformed("a value that is no number")),
     ("24 other digits", 200, one("\u0661"), malformed("a value that is no number")),
     ("24 hex", 200, one("0x10"), malformed("a value that is no number")),
+    ("24 time is huge", 200, one("1", 10**400), malformed("a value that is no number")),
     ("24 time is text", 200, one("1", "now"), malformed("a value that is no number")),
     ("24 time is true", 200, one("1", True), malformed("a value that is no number")),
     ("24 time is NaN", 200, one("1", float("nan")), malformed("a value that is no number")),
@@ -143,6 +144,11 @@ def test_answer(status: int, body: bytes, expected: QueryResult) -> None:
         ([], ()),
         ([SERIES, SERIES], ()),
         ([HISTOGRAM], ()),
+        (
+            [{"values": [[1, "1"], [2, "1"]]}, {"values": [[2, "2"], [3, "NaN"]]},
+             {"values": [[0, "3"], [3, "3"], [4, "4"]]}],
+            (Sample(0, 3), Sample(1, 1), Sample(4, 4)),
+        ),
         ([{"metric": {}, "values": [[1, "1"], [2, "NaN"], [3, "+Inf"], [4, "2"]]}],
          (Sample(1, 1), Sample(4, 2))),
         ([{"values": "x"}], malformed("a series without values")),
@@ -151,7 +157,8 @@ def test_answer(status: int, body: bytes, expected: QueryResult) -> None:
         ({}, malformed("no list of series")),
         (None, malformed("no list of series")),
     ],
-    ids=["empty", "several", "histogram", "gaps", "text", "no series", "no string", "dict", "null"],
+    ids=["empty", "several", "histogram", "one after the other", "gaps", "text", "no series",
+         "no string", "dict", "null"],
 )  # fmt: skip
 def test_history(result: object, expected: object) -> None:
     assert parse_matrix(result) == expected

@@ -12,7 +12,12 @@ from typing import TypeVar
 
 import requests
 from prometheus_api_client import PrometheusConnect
-from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import (
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 from model_rollout.adapters.prometheus.bounded_session import BoundedSession, RefusedError
 from model_rollout.adapters.prometheus.parse import parse_matrix
@@ -34,8 +39,8 @@ _Ask = Callable[[int, int], SeriesResult]
 _THREADS = 8
 _PER_ENDPOINT = 2
 """Questions at a time: a server that hangs occupies so many threads."""
-_RAW_WIDTH = MAX_POINTS - 1
-"""Seconds of raw samples in one answer, plus one second of overlap, at a scrape every second."""
+_RAW_WIDTH = MAX_POINTS - 2
+"""Seconds of raw samples in one answer, without the overlap of a second at each end."""
 _RAW_LEAST = 60
 _UNUSABLE = (
     requests.exceptions.InvalidURL,
@@ -188,15 +193,15 @@ def _range_of(
 def _raw_of(client: PrometheusConnect, selector: str, start: float, end: float) -> _Ask:
     """Return the question for the samples of the seconds from one number to before another.
 
-    Prometheus 3 leaves out a sample at the left end of a range, Prometheus 2 does not, and both
-    may be a millisecond off: each range begins a second early, and what is too early is cut off.
+    Prometheus 3 leaves out a sample at the left end of a range, Prometheus 2 does not, and others
+    may be a millisecond off: each range is a second longer at both ends, and that is cut off.
     """
     origin = math.floor(start)
 
     def ask(first: int, last: int) -> SeriesResult:
         # On a line of its own, where no comment can hide it.
-        promql = f"{selector}\n[{last - first + 1}s]"
-        params = {"time": str(origin + last)}
+        promql = f"{selector}\n[{last - first + 2}s]"
+        params = {"time": str(origin + last + 1)}
         found: SeriesResult = _asked(lambda: read_series(client.custom_query(promql, params)))
         if found == QueryError(ErrorKind.SERVER, "HTTP 422, execution"):
             # The only way in which a plain selector fails: more samples than the server loads.
@@ -242,7 +247,9 @@ def _kind(error: requests.RequestException) -> ErrorKind:
         return ErrorKind.TLS
     if isinstance(error, requests.ConnectionError):
         cause = getattr(error.args[0] if error.args else None, "reason", None)
-        return ErrorKind.DNS if isinstance(cause, NameResolutionError) else ErrorKind.REFUSED
+        if isinstance(cause, NameResolutionError):
+            return ErrorKind.DNS
+        return ErrorKind.REFUSED if isinstance(cause, NewConnectionError) else ErrorKind.SERVER
     return ErrorKind.CLIENT if isinstance(error, _UNUSABLE) else ErrorKind.MALFORMED
 
 

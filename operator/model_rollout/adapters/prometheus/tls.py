@@ -59,9 +59,11 @@ class TlsContexts:
 
 def _build(ca_bundle: str, certificate: str, key: str) -> _Context:
     try:
-        # An empty bundle means the authorities of the system; with one they are not trusted.
-        context = ssl.create_default_context(cadata=ca_bundle or None)
-    except (OSError, ValueError):  # SSLError is an OSError; ValueError: not ASCII
+        # An empty bundle means the authorities of the system; with one they are not trusted. Names
+        # between the certificates need not be ASCII, what the ssl module takes has to be.
+        readable = ca_bundle.encode("ascii", "replace").decode()
+        context = ssl.create_default_context(cadata=readable or None)
+    except (OSError, ValueError):  # an SSLError is an OSError
         return _BAD_BUNDLE
     context.set_alpn_protocols(["http/1.1"])
     if not certificate and not key:
