@@ -77,6 +77,11 @@ bench: tools ## CPU of one check, and writes to the API server in MINUTES quiet 
 	$(PYTHON) tests/bench/check_cost.py
 	$(PYTHON) tests/bench/quiet_writes.py --minutes $(MINUTES)
 
+.PHONY: bench-decision
+bench-decision: venv ## False rollbacks and delays of rule 1 and of other tools' rules, by simulation
+	$(PYTHON) tests/bench/decision/table.py
+	$(PYTHON) tests/bench/decision/cost.py
+
 .PHONY: verify-crds
 verify-crds: venv ## Fail when crds/ is not what the models generate
 	$(PYTHON) hack/update_crds.py --check
