@@ -21,9 +21,10 @@ Two additions, neither of which can raise the evidence above this recursion:
   changed nothing in simulations: 1.1 instead of 1.3 % false breaches of nightly batches, delays the same.
   For clustered outcomes the bound is empirical either way: `tests/bench/decision`.
 
-Cutting a check into two equal halves changes `e^E` to at most `2 e^E + 1` as long as phi is the same and no
-cap is met: per alternative, R' = (R + 1) e^l becomes R' + e^(l/2), and e^(l/2) <= max(R', 1). Each half
-that is worse than the limit may add the cap, and phi of half a batch is less, by a factor below 2.
+Cutting a check into two equal halves changes E, with the same phi and no cap met, to a value between E
+and `ln(2 e^E + 1)`: per alternative, R = (R' + 1) e^l becomes R + e^(l/2), and e^(l/2) <= max(R, 1). With
+caps and another phi (half a batch has a lesser prior) E grows by at most two caps more, and evidence
+from a check that is worse than all alternatives falls by at most half a cap.
 """
 
 import base64
@@ -38,17 +39,17 @@ from functools import lru_cache
 from model_rollout.analysis.overdispersion import (
     UNSEEN,
     Dispersion,
+    correlation,
     from_bytes,
     inflation,
     seen,
     to_bytes,
+    usual_rate,
 )
 
 _ODDS = (1.15, 1.5, 2.5, 5.0)
 _RATIOS = (1.5, 2.5, 5.0)
 
-# Nothing is decided on less than three to one, however often false rollbacks are allowed.
-_LEAST_DECISIVE = math.log(3.0)
 # The share of A up to which checks may lift the evidence that are no worse than the limit.
 _CLEAR = 0.25
 _NONE = -math.inf
@@ -66,6 +67,8 @@ class OneSample:
     """ln(b_k / b_0): what a bad outcome adds, per alternative."""
     losses: tuple[float, ...] = field(init=False, repr=False, compare=False)
     """ln((1 - b_k) / (1 - b_0)): what a good outcome adds, a negative number."""
+    correlation: float = field(init=False, repr=False, compare=False)
+    """Of the outcomes of one check, before it is measured."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.limit < 1.0:
@@ -75,6 +78,7 @@ class OneSample:
         losses = (-math.log1p((f - 1.0) * self.limit) for f in _ODDS)
         object.__setattr__(self, "gains", tuple(gains))
         object.__setattr__(self, "losses", tuple(losses))
+        object.__setattr__(self, "correlation", correlation(self.limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ class Design:
             spacing: observed seconds between new outcomes; counts when longer than the pace.
         """
         checks = self.metrics * self.false_rollback_every / max(self.pace, spacing)
-        return max(math.log(max(checks, 1.0)), _LEAST_DECISIVE)
+        # With less, min_checks harmless checks would decide: each may add 1 to e^E.
+        return math.log(max(checks, 2.0 * self.min_checks + 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def update(
     if total <= 0.0:
         return state
     if isinstance(hypothesis, OneSample):
-        phi = inflation(state.own, total)
+        phi = inflation(state.own, total, hypothesis.correlation)
         good = max(total - bad, 0.0)
         steps = [
             (bad * gain + good * loss) / phi
@@ -191,8 +196,12 @@ def _ratio_steps(ratio: float, outcomes: Outcomes, phi: float) -> list[float]:
 
 
 def _joint_inflation(state: DetectorState, total: float, base_total: float) -> float:
-    own, base = inflation(state.own, total), inflation(state.base, base_total)
+    own, base = _usual_inflation(state.own, total), _usual_inflation(state.base, base_total)
     return (own * base_total + base * total) / (total + base_total)
+
+
+def _usual_inflation(dispersion: Dispersion, total: float) -> float:
+    return inflation(dispersion, total, correlation(usual_rate(dispersion)))
 
 
 def _fold(
@@ -231,7 +240,7 @@ def _small_cap(decisive: float, checks: int) -> float:
     for _ in range(50):
         middle = (low + high) / 2.0
         sums = math.fsum(math.exp(i * middle) for i in range(1, checks))
-        low, high = (middle, high) if math.log(sums) < decisive else (low, middle)
+        low, high = (middle, high) if math.log(sums) < decisive - _ROUNDING else (low, middle)
     return low
 
 
@@ -269,11 +278,11 @@ def more_bad_to_decide(state: DetectorState, design: Design, spacing: float = 0.
 def _gains(state: DetectorState, hypothesis: Hypothesis) -> list[float]:
     """Return what one more bad outcome of this workload adds, per alternative."""
     if isinstance(hypothesis, OneSample):
-        phi = inflation(state.own, state.own.total)
+        phi = inflation(state.own, state.own.total, hypothesis.correlation)
         return [gain / phi for gain in hypothesis.gains]
     share = state.share
-    phi = inflation(state.own, state.own.total) * (1.0 - share)
-    phi += inflation(state.base, state.base.total) * share
+    phi = _usual_inflation(state.own, state.own.total) * (1.0 - share)
+    phi += _usual_inflation(state.base, state.base.total) * share
     return _ratio_steps(hypothesis.ratio, Outcomes(1.0, share, 0.0, 1.0 - share), phi)
 
 

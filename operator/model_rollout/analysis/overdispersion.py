@@ -29,7 +29,12 @@ BLOCK = 10
 _LEAST_OUTCOMES = 5.0
 _TRIMMED_MEAN = 0.623
 _PRIOR = 5
-_DESIGN_EFFECT = 0.002
+
+# Correlation between the outcomes of one check before any is measured, at rates from 0.15 to 0.85: true
+# rates vary by about 1.6 points there. Rarer outcomes vary less, in points, and more, relatively.
+_CORRELATION = 0.002
+_COMMON = 0.15
+
 # Standard deviation of the trimmed mean of m values is about 1.7 / sqrt(m); one of it for checks, two
 # for blocks, of which there are fewer.
 _NOISE = 1.7
@@ -105,14 +110,27 @@ def seen(before: Dispersion, bad: float, total: float) -> Dispersion:
     )
 
 
-def inflation(dispersion: Dispersion, total: float) -> float:
+def correlation(rate: float) -> float:
+    """Return the correlation of outcomes in a check to expect at a bad rate between 0 and 1."""
+    rarer = min(rate, 1.0 - rate)
+    return _CORRELATION * math.sqrt(min(rarer / _COMMON, 1.0))
+
+
+def usual_rate(dispersion: Dispersion) -> float:
+    """Return the bad rate of the latest 10 to 20 checks; 0.5 before the first."""
+    bad = dispersion.block_bad + dispersion.open_bad
+    total = dispersion.block_total + dispersion.open_total
+    return (min(bad, total) + 0.5) / (total + 1.0)
+
+
+def inflation(dispersion: Dispersion, total: float, expected: float) -> float:
     """Return phi for a check with `total` outcomes: 1 for independent ones, greater for clustered.
 
-    Few measured values are blended with the design effect `1 + 0.002 (n - 1)` that large batches
-    have: outcomes of one batch resemble each other. The result has no upper bound, so that it also
-    holds for batches of millions; it depends on earlier checks and on `total` only.
+    Few measured values are blended with the design effect `1 + expected (n - 1)` that large batches
+    have: outcomes of one batch resemble each other, with the correlation `expected`. The result
+    has no upper bound, so that it also holds for batches of millions.
     """
-    prior = 1.0 + _DESIGN_EFFECT * max(total - 1.0, 0.0)
+    prior = 1.0 + expected * max(total - 1.0, 0.0)
     phi = prior
     count = len(dispersion.codes)
     if count >= _PRIOR:
