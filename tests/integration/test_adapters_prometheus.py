@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 import pytest
 import pytest_asyncio
@@ -9,6 +10,7 @@ import pytest_asyncio
 from localcluster.controlplane import ControlPlane
 from localcluster.prometheus import Prometheus
 from localcluster.waiting import wait_until
+from model_rollout.adapters.prometheus import history as history_module
 from model_rollout.adapters.prometheus.history import PrometheusHistory
 from model_rollout.adapters.prometheus.instant import PrometheusClient
 from model_rollout.analysis.measurement import (
@@ -18,6 +20,7 @@ from model_rollout.analysis.measurement import (
     QueryError,
     QueryResult,
     Sample,
+    Series,
 )
 from model_rollout.ports.prometheus import Endpoint, InstantQueries, RangeQueries
 
@@ -101,6 +104,111 @@ async def test_long_history(history: RangeQueries, server: Prometheus) -> None:
     result = await history.query_range(Endpoint(server.url), "vector(1)", now - 30_000, now, 1)
     assert isinstance(result, tuple)
     assert [sample.time for sample in result] == list(range(now - 30_000, now + 1))
+
+
+async def test_all_series_of_a_vector(client: InstantQueries, server: Prometheus) -> None:
+    found = await client.series(Endpoint(server.url), "up")
+    assert isinstance(found, tuple)
+    assert sorted(series.labels for series in found) == [
+        (("instance", "127.0.0.1:1"), ("job", "dead")),
+        (("instance", "127.0.0.1:2"), ("job", "gone")),
+    ]
+    assert [[sample.value for sample in series.samples] for series in found] == [[0.0], [0.0]]
+
+
+@pytest.mark.parametrize(
+    ("promql", "expected"),
+    [
+        ("nothing_here", ()),
+        ("nothing_here[1m]", ()),
+        ("1", Ambiguous("a scalar")),
+        ('"text"', Ambiguous("a string")),
+        ('{job=~"dead|gone",__name__=~"up|scrape_samples_scraped"}',
+         Ambiguous("series that differ only in the name of the metric")),
+        ("sum(", QueryError(ErrorKind.BAD_QUERY, "HTTP 400, bad_data")),
+        ("sum(up)[1m]", QueryError(ErrorKind.BAD_QUERY, "HTTP 400, bad_data")),
+    ],
+)  # fmt: skip
+async def test_no_series(
+    client: InstantQueries, server: Prometheus, promql: str, expected: object
+) -> None:
+    assert await client.series(Endpoint(server.url), promql) == expected
+
+
+async def test_a_value_that_is_not_finite_leaves_an_empty_series(
+    client: InstantQueries, server: Prometheus
+) -> None:
+    found = await client.series(Endpoint(server.url), "up / 0")
+    assert isinstance(found, tuple)
+    assert [series.samples for series in found] == [(), ()]
+
+
+async def test_raw_samples_are_those_that_were_scraped(
+    client: InstantQueries,
+    history: RangeQueries,
+    server: Prometheus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The past in parts of three seconds is what one question for all of it gives."""
+    monkeypatch.setattr(history_module, "_RAW_WIDTH", 3)
+    endpoint = Endpoint(server.url)
+    wait_until(lambda: len(server.query("up[1h]")[0]["values"]) >= 8, 30, "enough scrapes")
+    whole = await client.series(endpoint, "up[1h]")
+    assert isinstance(whole, tuple)
+    times = [sample.time for sample in whole[0].samples]
+    assert all(0.5 < later - earlier < 5 for earlier, later in pairwise(times))
+    # Both ends at a sample: the one at the start is not part of it, the one at the end is.
+    for start, end in [(times[0] - 60.5, times[-1]), (times[1], times[-2])]:
+        found = await history.raw(endpoint, "up # a comment", start, end)
+        assert isinstance(found, tuple)
+        assert {series.labels: series.samples for series in found} == {
+            series.labels: tuple(s for s in series.samples if start < s.time <= end)
+            for series in whole
+        }
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("nothing_here", ()),
+        ("sum(up)", QueryError(ErrorKind.BAD_QUERY, "HTTP 400, bad_data")),
+    ],
+)
+async def test_no_raw_samples(
+    history: RangeQueries, server: Prometheus, selector: str, expected: object
+) -> None:
+    now = time.time()
+    assert await history.raw(Endpoint(server.url), selector, now - 60, now) == expected
+
+
+async def test_a_server_that_loads_fewer_samples_is_asked_for_less(
+    history: RangeQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_module, "_RAW_LEAST", 1)
+    targets = {"dead": [f"127.0.0.1:{port}" for port in range(1, 21)]}
+    with Prometheus(static_targets=targets, flags=["--query.max-samples=100"]) as server:
+        endpoint = Endpoint(server.url)
+        wait_until(
+            lambda: server.query("count(count_over_time(up[1h]) >= 8) == 20"), 30, "8 scrapes"
+        )
+        now = time.time()
+        found = await history.raw(endpoint, "up", now - 3600, now)
+        client = PrometheusClient()
+        whole = await client.series(endpoint, "up[1h]")
+        await client.close()
+    assert whole == QueryError(ErrorKind.SERVER, "HTTP 422, execution")
+    assert isinstance(found, tuple)
+    assert len(found) == 20
+    assert all(len(series.samples) >= 8 for series in found)
+
+
+async def test_vectors_of_the_past(history: RangeQueries, server: Prometheus) -> None:
+    now = int(time.time())
+    found = await history.vectors(Endpoint(server.url), _TWO_SERIES, now - 60.5, now, 0.5)
+    assert found == tuple(
+        Series((("n", f"{n}"),), tuple(Sample(now - 60.5 + k / 2, n) for k in range(122)))
+        for n in (1, 2)
+    )
 
 
 _TWO_SERIES = " or ".join(f'label_replace(vector({n}), "n", "{n}", "", "")' for n in (1, 2))

@@ -179,6 +179,8 @@ class PrometheusClient:
         return context
 
     def _failure(self, error: Exception) -> QueryError:
+        if isinstance(error.__cause__, ssl.SSLError):
+            error = error.__cause__  # TLS 1.3: a server refuses a certificate after the handshake
         fitting = (kind for cls, kind in _KINDS if isinstance(error, cls))
         kind = next(fitting, ErrorKind.CLIENT)  # the rest are ValueErrors: the URL is none
         if kind is ErrorKind.TIMEOUT:
