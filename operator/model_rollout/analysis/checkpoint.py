@@ -30,7 +30,9 @@ def to_checkpoint(evidence: CountEvidence, rule: CountRule) -> str:
         return ""
     arms = evidence.arms[: len(rule.pairs)]
     gone = [
-        vanished(counters, arm.newest - rule.lookback) if arm.newest is not None else ()
+        vanished(counters, arm.newest - rule.lookback, evidence.start)
+        if arm.newest is not None
+        else ()
         for arm in arms
         for counters in (arm.first, arm.second)
     ]
@@ -81,7 +83,7 @@ def _restored(
     detector: str,
     numbers: list[Any],
     opened: list[Any] | None,
-    gone: list[dict[str, float]],
+    gone: list[dict[str, float | None]],
 ) -> CountEvidence | None:
     closed = _to_ledger(detector, numbers)
     if closed is None or len(newest) != len(rule.pairs) or len(gone) != 2 * len(newest):
@@ -104,7 +106,7 @@ def _restored(
     )
 
 
-def _recalled(counted: float | None, gone: dict[str, float]) -> Counters:
+def _recalled(counted: float | None, gone: dict[str, float | None]) -> Counters:
     return NONE_TAKEN if counted is None else recall(counted, gone)
 
 

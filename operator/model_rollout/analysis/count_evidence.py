@@ -1,5 +1,6 @@
 """What was counted of one metric for one serving revision, and how more of it is taken in."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -100,7 +101,7 @@ def observe(
     bounds = answers[asked] if len(answers) > asked else None
     missing = _missing(evidence, rule, windows, bounds)
     if missing is not None:
-        return replace(missing, asked=_asked(evidence, windows) if counts else evidence.asked)
+        return _seen(missing, rule, windows)
     measured = replace(evidence, trouble=None, detail="", errors=0, ask_bounds=False)
     if counts and past(rule, evidence, now):
         since = now if evidence.owing_since is None else evidence.owing_since
@@ -166,6 +167,20 @@ def _no_bucket(evidence: CountEvidence, limit: float, bounds: Answer | None) -> 
     known = bounds if isinstance(bounds, Window) else None
     detail = no_bucket(limit, known)
     return replace(evidence, trouble=State.AMBIGUOUS, detail=detail, errors=0, ask_bounds=True)
+
+
+def _seen(evidence: CountEvidence, rule: CountRule, windows: tuple[Window, ...]) -> CountEvidence:
+    """Note which series there are and take nothing: what is missing would make the rest look odd."""
+    start = evidence.start if evidence.start is not None else windows[0].end
+    arms = list(evidence.arms)
+    for number in range(len(rule.pairs)):
+        first, second = windows[2 * number :][:2]
+        arm = arms[number]
+        noted = take(arm.first, first, start, -math.inf), take(arm.second, second, start, -math.inf)
+        if isinstance(noted[0], Ambiguous) or isinstance(noted[1], Ambiguous):
+            return evidence
+        arms[number] = Arm(noted[0].counters, noted[1].counters, arm.newest)
+    return replace(evidence, arms=tuple(arms), asked=_asked(evidence, windows))
 
 
 def _taken(
@@ -272,7 +287,7 @@ def _is_owed(rule: CountRule, evidence: CountEvidence, start: float, now: float)
         return now - rule.lookback > evidence.asked
     if evidence.arms[0].newest is not None:
         return True  # restored
-    return now - 0.5 * rule.lookback > start
+    return now > start
 
 
 def replay(
@@ -283,5 +298,5 @@ def replay(
     if not windows or len(windows) < len(histories) or len(windows) != 2 * len(rule.pairs):
         return evidence
     if _missing(evidence, rule, windows, None) is not None:
-        return replace(evidence, asked=_asked(evidence, windows))
+        return _seen(evidence, rule, windows)
     return _taken(evidence, rule, windows, counts=True)

@@ -42,16 +42,14 @@ class Counters:
 
     series: Mapping[Labels, Sample] = field(default_factory=dict)
     until: float | None = None
-    """All samples up to here were taken or are too late; None before the first window."""
+    """The end of the newest window; None before the first."""
     counted: float | None = None
     """A process before this one took the samples up to here: they only tell where to go on."""
-    recalled: Mapping[str, float] = field(default_factory=dict)
-    """Last values of series that had vanished when a process before this one stopped, by digest."""
+    recalled: Mapping[str, float | None] = field(default_factory=dict)
+    """Last values of series that had vanished when a process before this one stopped, by digest.
 
-    @property
-    def newest(self) -> float | None:
-        """The time of the newest sample taken."""
-        return max((sample.time for sample in self.series.values()), default=self.counted)
+    None: it had vanished before anything counted.
+    """
 
 
 NONE_TAKEN = Counters()
@@ -76,7 +74,7 @@ def take(
         counters: What was taken before.
         window: All samples of the selector in its time; its series in any order.
         start: Seconds since the epoch; what was counted before does not count.
-        horizon: Samples after this time are left for the next window; default: the window's end.
+        horizon: Samples after this time are left for a later window; default: the window's end.
 
     Returns:
         The counters with the new samples, and by how much they went up after `start`; `Ambiguous`
@@ -97,17 +95,15 @@ def take(
             continue
         if series.labels in news:
             return Ambiguous(SAME_LABELS)
-        if last is None:
-            newest = _introduce(counters, window, series, start, end, found)
-        else:
-            newest = _follow(last, samples[_first_after(samples, last.time) :], start, end, found)
-        if newest is not None and newest is not last:
+        base = _introduced(counters, window, series, start) if last is None else last
+        later = samples[_first_after(samples, base.time) :]
+        newest = _follow(base, later, start, end, found)
+        if newest is not last:
             news[series.labels] = newest
-    until = end if counters.until is None else max(counters.until, end)
-    if not news and until == counters.until:
-        return Taken(counters, ())
+    until = window.end if counters.until is None else max(counters.until, window.end)
     kept = _bounded({**known, **news}, window) if news else known
-    return Taken(Counters(kept, until, counters.counted, counters.recalled), tuple(found))
+    after = Counters(kept, until, counters.counted, counters.recalled)
+    return Taken(after, tuple(found))
 
 
 def _first_after(samples: tuple[Sample, ...], time: float) -> int:
@@ -139,31 +135,20 @@ def _follow(
     return last
 
 
-def _introduce(
-    counters: Counters,
-    window: Window,
-    series: Series,
-    start: float,
-    end: float,
-    found: list[Increment],
-) -> Sample | None:
-    """Decide where a series that was not seen before begins, and count on from there."""
-    samples = series.samples
-    counted = counters.counted
-    first = 0 if counted is None else _first_after(samples, counted)
-    if first:
-        return _follow(samples[first - 1], samples[first:], start, end, found)
-    if samples[0].time > end:
-        return None
-    if (
-        counters.recalled
-        and (value := counters.recalled.get(label_digest(series.labels))) is not None
-    ):
-        assert counted is not None
-        return _follow(Sample(counted, value), samples, start, end, found)
+def _introduced(counters: Counters, window: Window, series: Series, start: float) -> Sample:
+    """Decide where a series that was not seen before begins."""
+    samples, counted = series.samples, counters.counted
+    if counted is not None:
+        before = _first_after(samples, counted)
+        if before:
+            return samples[before - 1]
+        digest = label_digest(series.labels) if counters.recalled else ""
+        if digest in counters.recalled:
+            value = counters.recalled[digest]
+            return samples[0] if value is None else Sample(max(start, counted), value)
     if samples[0].time > start and _born(counters, window, samples):
-        return _follow(Sample(start, 0.0), samples, start, end, found)
-    return _follow(samples[0], samples[1:], start, end, found)
+        return Sample(start, 0.0)
+    return samples[0]
 
 
 def _born(counters: Counters, window: Window, samples: tuple[Sample, ...]) -> bool:
@@ -195,18 +180,20 @@ def label_digest(labels: Labels) -> str:
     return base64.urlsafe_b64encode(hashlib.blake2b(text, digest_size=6).digest()).decode()
 
 
-def vanished(counters: Counters, before: float) -> tuple[tuple[str, float], ...]:
-    """Return digest and last value of the series without a sample after `before`, newest first."""
-    gone = [
-        (-sample.time, label_digest(labels), sample.value)
+def vanished(
+    counters: Counters, before: float, start: float
+) -> tuple[tuple[str, float | None], ...]:
+    """Return the series without a sample after `before`, the latest first, as they are recalled."""
+    gone = sorted(
+        (-sample.time, label_digest(labels), sample.value if sample.time >= start else None)
         for labels, sample in counters.series.items()
         if sample.time <= before
-    ]
+    )
     seen = {label_digest(labels) for labels in counters.series} if counters.recalled else set()
     old = sorted(item for item in counters.recalled.items() if item[0] not in seen)
-    return (*((digest, value) for _, digest, value in sorted(gone)), *old)
+    return (*((digest, value) for _, digest, value in gone), *old)
 
 
-def recall(counted: float, gone: Mapping[str, float]) -> Counters:
+def recall(counted: float, gone: Mapping[str, float | None]) -> Counters:
     """Return the counters of a process that goes on where another one had stopped at `counted`."""
     return Counters(until=counted, counted=counted, recalled=dict(gone))
