@@ -16,8 +16,6 @@ _KEPT = 60.0
 _AGAIN = 10.0
 """The same for one that could not be used: whoever repairs it should not have to wait."""
 _DROPPED = 600.0
-_ROLE = "model-rollout-operator-credentials"
-"""In deploy/rbac/: bound to nobody, until an owner of a namespace does."""
 
 
 class Credentials:
@@ -142,8 +140,9 @@ class Credentials:
             document.found = f"there is no {named[4:]}: create it" if found is None else found
         except Forbidden:
             document.found = (
-                f"the operator may not read {named}: create a RoleBinding there that binds the "
-                f"ClusterRole {_ROLE} to the operator's ServiceAccount"
+                f"the operator may not read {named}: create a Role there with the verb get on "
+                f"{kind.lower()}s, resourceNames [{key.name}], and a RoleBinding of it to the "
+                "operator's ServiceAccount"
             )
         except Unavailable:
             # What was read before is still the best that is known.

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from model_rollout.api.prometheus import Prometheus
-from model_rollout.engine.credentials import _ROLE, Credentials
+from model_rollout.engine.credentials import Credentials
 from model_rollout.engine.hosts import ALLOWED_HOSTS_ANNOTATION
 from model_rollout.ports.kubernetes import (
     ApiError,
@@ -183,9 +183,11 @@ async def test_certificates_need_https(prometheus: Json) -> None:
         (None, "there is no Secret prom in namespace ml: create it"),
         (
             Forbidden("x"),
-            ("the operator may not read the Secret prom in namespace ml: create a RoleBinding "
-                "there that binds the ClusterRole model-rollout-operator-credentials to the "
-                "operator's ServiceAccount"),
+            (
+                "the operator may not read the Secret prom in namespace ml: create a Role there "
+                "with the verb get on secrets, resourceNames [prom], and a RoleBinding of it to "
+                "the operator's ServiceAccount"
+            ),
         ),
         (
             Unavailable("x"),
@@ -349,7 +351,11 @@ async def test_secret_parts_are_not_shown() -> None:
     assert CANARY not in repr(found)
 
 
-def test_the_role_that_the_sentence_names_exists() -> None:
-    deploy = Path(__file__).parents[3] / "deploy" / "rbac" / "cluster_role.yaml"
-    names = [body["metadata"]["name"] for body in yaml.safe_load_all(deploy.read_text())]
-    assert _ROLE in names
+def test_example_grants_what_the_sentence_asks_for() -> None:
+    deploy = Path(__file__).parents[3] / "deploy" / "examples" / "prometheus-credentials.yaml"
+    bodies = [body for body in yaml.safe_load_all(deploy.read_text()) if body]
+    [role] = [body for body in bodies if body["kind"] == "Role"]
+    rules = {rule["resources"][0]: (rule["verbs"], rule["resourceNames"]) for rule in role["rules"]}
+    for resource, kind in (("secrets", "Secret"), ("configmaps", "ConfigMap")):
+        [named] = [body["metadata"]["name"] for body in bodies if body["kind"] == kind]
+        assert rules[resource] == (["get"], [named])
