@@ -4,15 +4,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from model_rollout.analysis.measurement import (
-    ErrorKind,
     QueryError,
     QueryResult,
     Sample,
     SeriesResult,
 )
-
-CREDENTIALS_REFUSED = "the credentials are not accepted"
-"""How the detail of an error ends when a server answered 401 or 403."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +80,3 @@ class RangeQueries(Protocol):
     ) -> SeriesResult:
         """Return all series of an expression, evaluated every `step` seconds from start to end."""
         ...
-
-
-def credentials_refused(answer: object) -> bool:
-    """Tell whether a server did not accept the credentials that an endpoint names."""
-    return (
-        isinstance(answer, QueryError)
-        and answer.kind is ErrorKind.CLIENT
-        and answer.detail.endswith(CREDENTIALS_REFUSED)
-    )

@@ -74,7 +74,7 @@ async def test_long_ranges_are_asked_in_parts(history: PrometheusHistory, serve:
         (200, {"status": "error", "errorType": "canary"}, ErrorKind.MALFORMED),
         (200, ["canary"], ErrorKind.MALFORMED),
         (400, {"errorType": "bad_data", "error": "canary"}, ErrorKind.BAD_QUERY),
-        (401, {}, ErrorKind.CLIENT),
+        (401, {}, ErrorKind.UNAUTHORIZED),
         (302, {}, ErrorKind.REDIRECT),
         (503, {"errorType": "timeout", "error": "canary"}, ErrorKind.TIMEOUT),
         (503, "canary", ErrorKind.SERVER),

@@ -14,7 +14,6 @@ from model_rollout.analysis.measurement import (
     QueryResult,
     Sample,
 )
-from model_rollout.ports.prometheus import CREDENTIALS_REFUSED
 
 CANARY = "canary-7f3a"
 NOW = 1767225600.781
@@ -64,12 +63,12 @@ ANSWERS: list[tuple[str, int, bytes, QueryResult]] = [
     ("19 unknown type", 500, error(CANARY), QueryError(ErrorKind.SERVER, "HTTP 500")),
     ("19 unknown in 200", 200, error(CANARY), QueryError(ErrorKind.SERVER, "HTTP 200")),
     ("19 type is a list", 400, error([CANARY]), QueryError(ErrorKind.CLIENT, "HTTP 400")),
-    ("19 unauthorized", 401, b"", QueryError(ErrorKind.CLIENT, f"HTTP 401, {CREDENTIALS_REFUSED}")),
+    ("19 unauthorized", 401, b"", QueryError(ErrorKind.UNAUTHORIZED, "HTTP 401")),
     (
         "19 forbidden",
         403,
         CANARY.encode(),
-        QueryError(ErrorKind.CLIENT, f"HTTP 403, {CREDENTIALS_REFUSED}"),
+        QueryError(ErrorKind.UNAUTHORIZED, "HTTP 403"),
     ),
     ("19 wrong path", 404, b"404 page not found", QueryError(ErrorKind.CLIENT, "HTTP 404")),
     ("19 too many", 429, b"", QueryError(ErrorKind.CLIENT, "HTTP 429")),

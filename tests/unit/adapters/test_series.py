@@ -19,7 +19,6 @@ from model_rollout.analysis.measurement import (
     Sample,
     Series,
 )
-from model_rollout.ports.prometheus import CREDENTIALS_REFUSED
 
 CANARY = "canary-7f3a"
 NOW = 1767225600.781
@@ -181,7 +180,7 @@ def test_series_that_are_none(series: Any, expected: str) -> None:
         (200, success(CANARY, []), QueryError(ErrorKind.MALFORMED, "unknown result type")),
         (200, success(["vector"], []), QueryError(ErrorKind.MALFORMED, "unknown result type")),
         (503, CANARY.encode(), QueryError(ErrorKind.SERVER, "HTTP 503")),
-        (401, CANARY.encode(), QueryError(ErrorKind.CLIENT, f"HTTP 401, {CREDENTIALS_REFUSED}")),
+        (401, CANARY.encode(), QueryError(ErrorKind.UNAUTHORIZED, "HTTP 401")),
     ],
 )
 def test_no_answer(status: int, body: bytes, expected: QueryError) -> None:

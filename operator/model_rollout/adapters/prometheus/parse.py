@@ -16,7 +16,6 @@ from model_rollout.analysis.measurement import (
     QueryResult,
     Sample,
 )
-from model_rollout.ports.prometheus import CREDENTIALS_REFUSED
 
 DIGITS = "0123456789+-.eE"
 """Of which Prometheus writes finite numbers. `float()` alone would also take "1_0" and "infinity"."""
@@ -87,8 +86,6 @@ def refusal(status: int, body: bytes) -> QueryError:
     answer = _decoded(body)
     named = answer.get("errorType") if isinstance(answer, dict) else None
     word = named if isinstance(named, str) and named in _ERROR_TYPES else ""
-    if status in (401, 403):
-        return QueryError(ErrorKind.CLIENT, f"HTTP {status}, {CREDENTIALS_REFUSED}")
     detail = f"HTTP {status}, {word}" if word else f"HTTP {status}"
     return QueryError(_kind(status, word), detail)
 
@@ -96,6 +93,8 @@ def refusal(status: int, body: bytes) -> QueryError:
 def _kind(status: int, word: str) -> ErrorKind:
     if 300 <= status < 400:
         return ErrorKind.REDIRECT
+    if status in (401, 403):
+        return ErrorKind.UNAUTHORIZED
     if word in ("timeout", "canceled") or status in (408, 504):
         return ErrorKind.TIMEOUT
     if word == "bad_data":
