@@ -261,6 +261,8 @@ def past(rule: ValueRule, evidence: ValueEvidence, now: float) -> tuple[PastQues
     start = evidence.start
     if evidence.rebuilt or evidence.checks or start is None or start >= now:
         return ()
+    if evidence.created - start < rule.pace:
+        return ()  # it is measured from its start on: nothing was before this process
     begin = max(start, now - rule.reach)
     return tuple(
         PastQuestion(question.promql, Shape.VALUE, begin, now, rule.pace)

@@ -132,6 +132,17 @@ async def test_what_was_before_the_process_is_asked_for_once() -> None:
     assert answers.ranges == ["accuracy", "latency"]
 
 
+async def test_revision_that_is_measured_from_its_start_on_has_no_past() -> None:
+    answers, memory = Answers(), Memory("u1")
+    begins = current(revision(1), serving_since=NOW)
+    memory.begin_period(begins, rules_of(spec(metrics=VALUES)).rules, NOW + 1.0, {})
+    # Both begin to count after the warm-up of two minutes.
+    for minutes in (1.0, 3.0):
+        await measured(answers, memory, now=NOW + 60.0 * minutes)
+    assert answers.ranges == []
+    assert told(memory, now=NOW + 180.0).checks == 1
+
+
 async def test_breach_survives_a_restart() -> None:
     answers = Answers(accuracy=Sample(0.0, 0.5))
     answers.past["accuracy"] = BAD_PAST
