@@ -60,6 +60,11 @@ class GroupedQueries:
         series = found.of(question.group)
         return _value(series) if question.shape is Shape.VALUE else series
 
+    def age(self, endpoint: Endpoint, promql: str) -> float:
+        """Return how many seconds ago the answer was asked for that `ask` has just returned."""
+        shared = self._shared.get((endpoint, promql))
+        return 0.0 if shared is None else max(0.0, self._clock() - shared.asked)
+
     async def _fetch(
         self, shared: "_Shared", endpoint: Endpoint, promql: str, question: Question
     ) -> "_Index | Ambiguous | QueryError":

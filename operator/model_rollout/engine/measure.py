@@ -83,8 +83,9 @@ class Measurer:
     ) -> Answer:
         promql = with_range(question)
         if question.group:
-            ttl = _FRESH * interval
-            return _window(await self._grouped.ask(endpoint, question, promql, ttl), question, now)
+            found = await self._grouped.ask(endpoint, question, promql, _FRESH * interval)
+            # A value keeps the time at which it was evaluated: several checks may share it.
+            return _window(found, question, now - self._grouped.age(endpoint, promql))
         if question.shape is Shape.VALUE:
             return _at(await self._instant.query(endpoint, promql), now)
         return _window(await self._instant.series(endpoint, promql), question, now)
@@ -123,7 +124,8 @@ def _failed(answers: tuple[Answer, ...]) -> bool:
 def with_range(question: Question) -> str:
     """Return the expression that is sent: a selector gets the range that is asked for."""
     if question.shape is Shape.WINDOW and question.lookback:
-        return f"{question.promql}[{question.lookback:.0f}s]"
+        # On a line of its own: the selector may end in a comment.
+        return f"{question.promql}\n[{question.lookback:.0f}s]"
     return question.promql
 
 

@@ -58,7 +58,7 @@ class Answers:
         self, endpoint: Endpoint, promql: str, *, shared: bool = False
     ) -> SeriesResult:
         self.asked.append(promql)
-        selector, _, length = promql.rstrip("s]").partition("[")
+        selector, _, length = promql.rstrip("s]").partition("\n[")
         end = self.time
         return self._between(selector, end - float(length), end)
 
@@ -197,7 +197,7 @@ async def uninterrupted(until: float) -> Memory:
 async def test_counts_are_asked_as_raw_samples() -> None:
     answers = degrading()
     await measured(answers, fresh(COUNTS))
-    assert answers.asked == ["right[300s]", "all[300s]"]
+    assert answers.asked == ["right\n[300s]", "all\n[300s]"]
 
 
 @pytest.mark.parametrize("killed", [NOW - 1500.0, NOW - 1170.0, NOW - 1080.0, NOW])
@@ -226,4 +226,4 @@ async def test_guards_of_a_group_share_one_question() -> None:
         rule = memory.measured["accuracy"].rule
         object.__setattr__(rule, "group", LABELS)
         await measurer.measure(memory, Endpoint("http://p:9090"), INTERVAL, NOW, counts=False)
-    assert answers.asked == ["right[300s]", "all[300s]"]
+    assert answers.asked == ["right\n[300s]", "all\n[300s]"]
