@@ -52,7 +52,8 @@ def _filtered(promql: str, group: Labels) -> str:
         replacement = _string(value.replace("$", "$$"))
         mine = f'label_replace({mine}, "{label}", {replacement}, "", "")'
     names = ", ".join(label for label, _ in group)
-    return f"({promql}) and on ({names}) {mine}"
+    # On a line of its own: the expression may end in a comment.
+    return f"({promql}\n) and on ({names}) {mine}"
 
 
 def _string(value: str) -> str:

@@ -18,7 +18,14 @@ T = TypeVar("T")
 _TRIES = (0.5, 2.0, 5.0)
 """Seconds to wait before a question is asked again."""
 _LASTING = frozenset(
-    {ErrorKind.BAD_QUERY, ErrorKind.CLIENT, ErrorKind.TOO_LARGE, ErrorKind.REDIRECT, ErrorKind.TLS}
+    {
+        ErrorKind.BAD_QUERY,
+        ErrorKind.CLIENT,
+        ErrorKind.UNAUTHORIZED,
+        ErrorKind.TOO_LARGE,
+        ErrorKind.REDIRECT,
+        ErrorKind.TLS,
+    }
 )
 _SHORTEST = 600.0
 
@@ -160,7 +167,10 @@ class Tape(Generic[T]):
 
     def _begin_next(self, number: int) -> None:
         if self._begin + number * self._length <= self._end:
-            self._next = (number, asyncio.create_task(self._loaded(number)))
+            task = asyncio.create_task(self._loaded(number))
+            # Also where nobody comes to fetch it: a failure elsewhere ends the replay.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._next = (number, task)
 
     async def _loaded(self, number: int) -> T:
         begin = self._begin + number * self._length

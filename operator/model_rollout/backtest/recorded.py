@@ -19,7 +19,7 @@ from model_rollout.backtest.clock import Grid, SimulatedClock
 from model_rollout.backtest.history import History, Tape
 from model_rollout.ports.prometheus import Endpoint
 
-_RANGE = re.compile(r"(.*)\[([0-9a-z]+)\]\s*", re.DOTALL)
+_RANGE = re.compile(r"(.*?)\s*\[([0-9a-z]+)\]\s*", re.DOTALL)
 _POINTS = 10_000
 """Values in one part: one answer of Prometheus."""
 _RAW_LENGTH = 86_400.0
@@ -202,7 +202,9 @@ class _Scraped:
 
     def __init__(self, found: tuple[Series, ...] | Ambiguous) -> None:
         self._problem = found if isinstance(found, Ambiguous) else None
-        self._cursors = [_Cursor(s) for s in found] if isinstance(found, tuple) else []
+        # In one order whatever the server's: sums of fractions depend on it.
+        ordered = sorted(found, key=lambda s: s.labels) if isinstance(found, tuple) else []
+        self._cursors = [_Cursor(series) for series in ordered]
 
     def window(self, begin: float, end: float) -> tuple[Series, ...] | Ambiguous:
         """Return the samples with `begin < time <= end`, without the series that have none."""

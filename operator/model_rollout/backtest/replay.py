@@ -121,7 +121,6 @@ class Replay:
                 progress(self._next / self._period.count)
                 await asyncio.sleep(0)
         progress(1.0)
-        self.close()
         return Replayed(
             self._period,
             self._episodes.all(),

@@ -1,7 +1,7 @@
 """A backtest from files to a result."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.types import duration_text
@@ -51,14 +51,8 @@ async def run_backtest(
         objects = workload.objects(period.begin)
         return Replay(body, templates(inputs), objects, history, period)
 
-    found = replay(asked)
-    await found.first()
-    begin = await begin_of_data(history, found.prometheus.asked, asked)
-    period = grid(max(begin, asked.begin), until, spec.analysis.interval)
-    if period != asked:
-        found.close()
-        found = replay(period)
-    came = await found.run(progress)
+    came = await _replayed(replay, history, asked, until, progress)
+    period = came.period
     return Result(
         namespace=inputs.namespace,
         name=inputs.rollout.name,
@@ -71,6 +65,27 @@ async def run_backtest(
         unknown=tuple(_unknown(spec, inputs, rollouts, came, asked)),
         elapsed=time.monotonic() - started,
     )
+
+
+async def _replayed(
+    replay: Callable[[Grid], Replay],
+    history: History,
+    asked: Grid,
+    until: float,
+    progress: Progress,
+) -> Replayed:
+    """Make all checks, from the first one on at which there can be data."""
+    found = replay(asked)
+    try:
+        await found.first()
+        begin = await begin_of_data(history, found.prometheus.asked, asked)
+        period = grid(max(begin, asked.begin), until, asked.interval)
+        if period != asked:
+            found.close()
+            found = replay(period)
+        return await found.run(progress)
+    finally:
+        found.close()
 
 
 def _unknown(

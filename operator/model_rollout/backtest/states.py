@@ -22,10 +22,21 @@ class State:
     ready: Mapping[str, int]
 
     @property
+    def available(self) -> int:
+        """How many ready pods there are that are wanted: those that terminate may still be ready."""
+        return sum(min(ready, self.pods.get(name, 0)) for name, ready in self.ready.items())
+
+    @property
+    def existing(self) -> dict[str, int]:
+        """How many pods each ReplicaSet has, also those that it no longer wants."""
+        names = sorted({*self.pods, *self.ready})
+        return {name: max(self.pods.get(name, 0), self.ready.get(name, 0)) for name in names}
+
+    @property
     def rolled_out(self) -> bool:
-        """All pods that are wanted are ready, and of the newest template."""
-        newest = self.pods.get(self.newest, 0)
-        return newest == self.desired == sum(self.pods.values()) == sum(self.ready.values())
+        """All pods that are wanted are ready, and there are none but of the newest template."""
+        complete = self.pods.get(self.newest, 0) == self.desired == self.available
+        return complete and all(name == self.newest for name in self.existing)
 
 
 def steps(samples: tuple[Sample, ...], spacing: float, *, end: float | None = None) -> Steps:

@@ -74,7 +74,7 @@ class Workload:
         return template
 
     def _replica_sets(self, states: tuple[State, ...]) -> dict[str, ReplicaSet]:
-        names = {name for state in states for name in state.pods}
+        names = {name for state in states for name in state.existing}
         return {name: ReplicaSet(name) for name in names} | dict(self._rollouts.replica_sets)
 
     def _is_current(self, replica_set: ReplicaSet) -> bool:
@@ -127,12 +127,13 @@ class Workload:
                 "observedGeneration": number,
                 "replicas": sum(state.pods.values()),
                 "updatedReplicas": state.pods.get(state.newest, 0),
-                "availableReplicas": sum(state.ready.values()),
+                "availableReplicas": state.available,
             },
         }
-        there = [name for name in numbers if numbers[name] <= number or name in state.pods]
+        existing = state.existing
+        there = [name for name in numbers if numbers[name] <= number or name in existing]
         sets = tuple(self._replica_set(name, numbers[name]) for name in there)
-        pods = tuple(pod for name in state.pods for pod in [_pod(name)] * state.pods[name])
+        pods = tuple(pod for name in existing for pod in [_pod(name)] * existing[name])
         return Objects(time, state.newest, deployment, sets, pods)
 
     def _replica_set(self, name: str, number: int) -> Json:

@@ -32,7 +32,8 @@ _MAX_SAMPLES = 4_000_000
 """Of one question: a day of raw samples of a few hundred series."""
 _ADVICE = {
     ErrorKind.TLS: "name the certificate of its authority with --ca-file",
-    ErrorKind.CLIENT: "correct --prometheus, or let it in with --token-file or --tenant",
+    ErrorKind.UNAUTHORIZED: "write --token-file, with --tenant where there are tenants",
+    ErrorKind.CLIENT: "correct --prometheus, or write --tenant",
     ErrorKind.TOO_LARGE: "select fewer series, or write a shorter --since",
     ErrorKind.TIMEOUT: "write a cheaper query, or a shorter --since",
     ErrorKind.SERVER: "look into its log, or try the query there",
