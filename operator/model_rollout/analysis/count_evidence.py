@@ -166,7 +166,9 @@ def _missing(
 def _no_bucket(evidence: CountEvidence, limit: float, bounds: Answer | None) -> CountEvidence:
     known = bounds if isinstance(bounds, Window) else None
     detail = no_bucket(limit, known)
-    return replace(evidence, trouble=State.AMBIGUOUS, detail=detail, errors=0, ask_bounds=True)
+    # Not told as a mistake before it is known what to write instead: what is told once, stays.
+    trouble = State.NO_DATA if known is None else State.AMBIGUOUS
+    return replace(evidence, trouble=trouble, detail=detail, errors=0, ask_bounds=True)
 
 
 def _seen(evidence: CountEvidence, rule: CountRule, windows: tuple[Window, ...]) -> CountEvidence:
