@@ -11,6 +11,7 @@ from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold, resting_phase, wait
+from model_rollout.decision.sentences import listed, of_unavailable
 from model_rollout.revisions.content import Content, shape
 from model_rollout.revisions.history import NewRevision, Revision, new_revision
 from model_rollout.revisions.places import ComponentProblem
@@ -236,8 +237,7 @@ def metrics_unavailable(facts: Facts) -> Decision | None:
     missing = [r for r in facts.reports if r.unavailable and not r.silence_is_told]
     if not missing:
         return None
-    sentence = "; ".join(report.message for report in missing)
-    message = f"{sentence}; holding until it can be judged"
+    message = f"{of_unavailable(missing)}; holding until it can be judged"
     return hold(facts, Reason.METRICS_UNAVAILABLE, message)
 
 
@@ -263,7 +263,7 @@ def _proven(facts: Facts, current: CurrentRevision) -> bool:
     bake = facts.spec.analysis.bake_time
     since_breach = facts.now - (current.clear_since or 0.0)
     baked_long_enough = facts.age(current) >= bake and since_breach >= bake
-    measured = all(report.checks > 0 for report in facts.reports) and not few_outcomes(facts)
+    measured = not few_checks(facts) and not few_outcomes(facts)
     suspicious = any(report.suspicious for report in facts.reports)
     entry = facts.quarantined(current.digest)
     return (
@@ -298,14 +298,22 @@ def few_outcomes(facts: Facts) -> tuple[MetricReport, ...]:
     return tuple(r for r in facts.reports if r.total is not None and r.total < least)
 
 
+def few_checks(facts: Facts) -> tuple[MetricReport, ...]:
+    """Return the metrics that were not measured often enough for a breach to be possible.
+
+    A single scrape can bring enough outcomes, and no single scrape ever decides.
+    """
+    return tuple(r for r in facts.reports if not r.enough or r.checks == 0)
+
+
 def _what_proves(facts: Facts) -> str:
-    bake = f"{duration_text(facts.spec.analysis.bake_time)} without a breach"
-    few = [f"{r.name} has {r.total:.0f}" for r in few_outcomes(facts)]
-    if not few:
-        return bake
-    return (
-        f"{bake} and {facts.spec.analysis.min_outcomes} outcomes of each metric ({', '.join(few)})"
-    )
+    missing = [f"{duration_text(facts.spec.analysis.bake_time)} without a breach"]
+    if seldom := [report.name for report in few_checks(facts)]:
+        missing.append(f"more checks of {listed(seldom)}")
+    if few := [f"{r.name} has {r.total:.0f}" for r in few_outcomes(facts)]:
+        least = facts.spec.analysis.min_outcomes
+        missing.append(f"{least} outcomes of each metric ({', '.join(few)})")
+    return listed(missing)
 
 
 def _continue(facts: Facts, reason: Reason, message: str) -> Decision:

@@ -17,6 +17,7 @@ from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.phases import transition
 from model_rollout.decision.reasons import Reason
+from model_rollout.decision.sentences import of_unavailable
 from model_rollout.decision.targets import find_target
 
 _NOT_READY = frozenset(
@@ -167,8 +168,7 @@ def _metrics_available(facts: Facts) -> _Item:
         return "MetricsAvailable", False, reason.value, facts.prometheus_problem
     missing = [report for report in facts.reports if report.unavailable]
     if missing:
-        message = "; ".join(report.message for report in missing)
-        return "MetricsAvailable", False, missing[0].unavailable, message
+        return "MetricsAvailable", False, missing[0].unavailable, of_unavailable(missing)
     if facts.reports and all(report.answered for report in facts.reports):
         return "MetricsAvailable", True, "Measured", "every metric gave a value"
     # Silence within its patience changes nothing: neither available nor missing.

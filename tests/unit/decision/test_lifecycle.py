@@ -210,6 +210,7 @@ BAKED = {"current": current(SECOND, serving_since=NOW - 7200.0)}
     [
         ({}, True),
         ({"reports": (report(), report("latency", checks=0))}, False),
+        ({"reports": (report(checks=1, total=500.0, enough=False),)}, False),
         ({"reports": (suspect(),)}, False),
         ({"reports": (bad(action=MetricAction.NOTIFY),)}, False),
         ({"reports": (report(), bad("shown", action=MetricAction.NONE))}, True),
@@ -230,6 +231,7 @@ BAKED = {"current": current(SECOND, serving_since=NOW - 7200.0)}
     ids=[
         "clear",
         "a metric never had data",
+        "one scrape with many outcomes",
         "suspect",
         "breach that is only notified",
         "breach that is only shown",
