@@ -24,7 +24,7 @@ _ERROR_ADVICE: dict[str, str] = {
     ErrorKind.TIMEOUT: "write a cheaper query, or look at the load of Prometheus",
     ErrorKind.BAD_QUERY: "Prometheus cannot evaluate the query, try it there and correct it",
     ErrorKind.CLIENT: _URL,
-    ErrorKind.UNAUTHORIZED: "correct the credentials that spec.prometheus names",
+    ErrorKind.UNAUTHORIZED: "name credentials in spec.prometheus that the server accepts",
     ErrorKind.SERVER: "look into the log of Prometheus, or try the query there",
     ErrorKind.TOO_LARGE: f"the query gives too much; {_AGGREGATE}",
     ErrorKind.MALFORMED: f"{_URL}: this does not look like an answer of Prometheus",

@@ -256,7 +256,7 @@ TROUBLES = (
     answer(Fault.BAD_GATEWAY, "Error", "ServerError", _LOG),
     answer(Fault.UNAVAILABLE, "Error", "ServerError", _LOG),
     answer(Fault.ERROR_STATUS, "Error", "ServerError", _LOG),
-    answer(Fault.FORBIDDEN, "Error", "RequestRefused", "asked without credentials"),
+    answer(Fault.FORBIDDEN, "Error", "CredentialsRefused", "name credentials in spec.prometheus"),
     answer(Fault.HANGS, "Error", "Timeout", _CHEAPER),
     answer(Fault.DRIPS, "Error", "Timeout", _CHEAPER),
     answer(Fault.TRUNCATED, "Error", "MalformedAnswer", _URL),
