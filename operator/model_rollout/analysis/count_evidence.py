@@ -28,6 +28,11 @@ NO_GOOD = "no series of good"
 _PATIENCE = 300.0
 """History that cannot be had for so many seconds is given up: the present is worth more."""
 
+_USUAL_WAIT = 60.0
+"""The newest sample is mostly younger than this: scrapes are rarely further apart."""
+
+_LONGEST_WAIT = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
@@ -71,13 +76,27 @@ class CountEvidence:
 def questions(rule: CountRule, evidence: CountEvidence) -> tuple[Question, ...]:
     """Return what to ask Prometheus in this check."""
     asked = [
-        Question(selector, Shape.WINDOW, rule.lookback, rule.group)
-        for pair in rule.pairs
+        Question(selector, Shape.WINDOW, _lookback(rule, evidence, arm), rule.group)
+        for pair, arm in zip(rule.pairs, evidence.arms, strict=False)
         for selector in pair.selectors
     ]
     if evidence.ask_bounds:
         asked.append(Question(rule.bounds_promql, Shape.WINDOW, 0.0, rule.group))
     return tuple(asked)
+
+
+def _lookback(rule: CountRule, evidence: CountEvidence, arm: Arm) -> float:
+    """Look back further while one counter waits for the other: nothing that it counts is lost.
+
+    In large steps, so that guards with the same question still ask it in the same words.
+    """
+    taken = evidence.start if arm.newest is None else arm.newest
+    if evidence.asked is None or taken is None:
+        return rule.lookback
+    waits = evidence.asked - taken
+    if waits <= _USUAL_WAIT:
+        return rule.lookback
+    return rule.lookback + min(math.ceil(waits / rule.lookback) * rule.lookback, _LONGEST_WAIT)
 
 
 def observe(
@@ -99,14 +118,14 @@ def observe(
     if isinstance(windows, CountEvidence):
         return windows
     bounds = answers[asked] if len(answers) > asked else None
-    missing = _missing(evidence, rule, windows, bounds)
-    if missing is not None:
-        return _seen(missing, rule, windows)
-    measured = replace(evidence, trouble=None, detail="", errors=0, ask_bounds=False)
+    missing = _missing(evidence, rule, windows, bounds, rule.lookback)
+    measured = missing or replace(evidence, trouble=None, detail="", errors=0, ask_bounds=False)
     if counts and past(rule, evidence, now):
         since = now if evidence.owing_since is None else evidence.owing_since
         if now - since < _PATIENCE:
             return replace(measured, owing_since=since)
+    if _missing(evidence, rule, windows) is not None:
+        return _seen(measured, rule, windows)
     return _taken(measured, rule, windows, counts=counts)
 
 
@@ -137,16 +156,22 @@ def _asked(evidence: CountEvidence, windows: tuple[Window, ...]) -> float:
     return max(evidence.asked or 0.0, min(window.end for window in windows))
 
 
-def _is_empty(window: Window) -> bool:
-    return not any(series.samples for series in window.series)
+def _is_empty(window: Window, lookback: float = math.inf) -> bool:
+    """Tell whether there was nothing in the last seconds of a window; it may be a longer one."""
+    since = window.end - lookback
+    return not any(s.samples and s.samples[-1].time > since for s in window.series)
 
 
 def _missing(
-    evidence: CountEvidence, rule: CountRule, windows: tuple[Window, ...], bounds: Answer | None
+    evidence: CountEvidence,
+    rule: CountRule,
+    windows: tuple[Window, ...],
+    bounds: Answer | None = None,
+    lookback: float = math.inf,
 ) -> CountEvidence | None:
     """Return the evidence of a check in which counters that must exist are missing."""
     for number, pair in enumerate(rule.pairs):
-        absent = [_is_empty(window) for window in windows[2 * number :][:2]]
+        absent = [_is_empty(window, lookback) for window in windows[2 * number :][:2]]
         needed = [gone and must for gone, must in zip(absent, pair.required, strict=True)]
         if not any(needed):
             continue
@@ -299,6 +324,6 @@ def replay(
     windows = tuple(history for history in histories if isinstance(history, Window))
     if not windows or len(windows) < len(histories) or len(windows) != 2 * len(rule.pairs):
         return evidence
-    if _missing(evidence, rule, windows, None) is not None:
+    if _missing(evidence, rule, windows) is not None:
         return _seen(evidence, rule, windows)
     return _taken(evidence, rule, windows, counts=True)
