@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import time
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,10 @@ from demo.observe import StepFailed
 from demo.steps import STEPS
 from localcluster.workspace import tail
 
+_WIDTH = 100
+_LONGEST_INTERVAL = 600
+_NUMBER_AND_UNIT = re.compile(r"(?<=[0-9=]) (?=[%0-9]|m?s\b)")
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
 _LABEL_VALUE = r'"([^"]*)"'
 _NEEDS = """\
 Without --kubeconfig the demo starts everything itself. On a cluster of yours it needs
@@ -23,9 +28,11 @@ Without --kubeconfig the demo starts everything itself. On a cluster of yours it
  - --prometheus-url: a Prometheus that this machine reaches, and that scrapes pods with the annotations
    prometheus.io/scrape and prometheus.io/port and gives their series the label `app`;
  - the images PREFIXdigits:v1, :v3-slow and :v5 where the nodes can pull them: hack/demo/model/serve.py
-   with numpy and prometheus-client (v3-slow: with the argument --slow 0.3), and below /models what
+   with numpy and prometheus-client as the entry point, for a pod may add arguments (v3-slow: with
+   --slow 0.3), and below /models the five models that
    `PYTHONPATH=hack python -m demo.model.train FOLDER` writes. PREFIXdigits:v4-missing must not exist.
-It works in a namespace of its own and removes everything at the end.
+It works in a namespace of its own and removes everything at the end. It takes about 110 times as
+long as --interval: almost two hours for a Prometheus that scrapes every 30 s.
 """
 
 
@@ -65,14 +72,22 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--prometheus-url", default=os.environ.get("PROMETHEUS_URL"), metavar="URL")
     parser.add_argument("--image-prefix", default=os.environ.get("IMAGE_PREFIX", ""))
     parser.add_argument(
-        "--window",
-        type=float,
-        default=120.0,
+        "--interval",
+        type=_whole_seconds,
+        default=60,
         metavar="SECONDS",
-        help="with --kubeconfig: how far queries look back, four scrapes or more; all durations "
-        "follow from it (default: %(default)g)",
+        help="with --kubeconfig: time between two checks, two scrapes of your Prometheus or more; "
+        "all durations follow from it (default: %(default)s)",
     )
     return parser.parse_args()
+
+
+def _whole_seconds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_INTERVAL:
+        raise argparse.ArgumentTypeError(
+            f"write whole seconds from 1 to {_LONGEST_INTERVAL}, such as 60"
+        )
+    return int(text)
 
 
 def _environment(options: argparse.Namespace) -> Environment:
@@ -85,13 +100,14 @@ def _environment(options: argparse.Namespace) -> Environment:
         raise Unfit(f"{options.kubeconfig} is not a file")
     _say(f"Installing on the cluster of {options.kubeconfig} …")
     return GivenEnvironment(
-        options.kubeconfig, options.prometheus_url, options.image_prefix, options.window
+        options.kubeconfig, options.prometheus_url, options.image_prefix, options.interval
     )
 
 
 def _run(env: Environment, started: float) -> int:
     _say("The guard of the model, as its owner writes it:\n")
-    _say(re.sub("(?m)^", "    ", guard_manifest().rstrip()))
+    _say(textwrap.indent(guard_manifest().rstrip(), "    "))
+    _say("\nBeside it a model that is asked little is guarded: deploy/examples/digits-quiet.yaml.")
     _say("\nShortened for the demo, from what it would be to what it is here:\n")
     for line in shortened(env.pace):
         _say(f"    {line}")
@@ -108,13 +124,33 @@ def _steps(env: Environment) -> int:
     """Run the steps until one fails; returns how many were seen."""
     for number, step in enumerate(STEPS, start=1):
         try:
-            _say(f"{number}. {step(env)}")
+            _say(_paragraphs(f"{number}. ", step(env)))
         except (StepFailed, KubectlFailed, ReadFailed, OSError) as error:
             _say(f"{number}. FAILED ({(step.__doc__ or '').rstrip('.')}): {error}")
             _say(f"\nThe end of the operator's log:\n{tail(env.operator.log, 30)}")
             _say(f"\nAll logs: {env.keep_logs()}")
             return number - 1
     return len(STEPS)
+
+
+def _paragraphs(number: str, text: str) -> str:
+    """What was seen, and indented below it what the operator said."""
+    seen, *quotes = text.split("\n")
+    lines = [_filled(seen, number, "   ")]
+    lines += [_filled(quote, "     ", "      ") for quote in quotes]
+    return "\n".join(lines)
+
+
+def _filled(text: str, first: str, others: str) -> str:
+    filled = textwrap.fill(
+        _NUMBER_AND_UNIT.sub(_HARD_SPACE, text),
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return filled.replace(_HARD_SPACE, " ")
 
 
 def _writes(env: Environment) -> str:

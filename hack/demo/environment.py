@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
+from demo.bystander import Bystander
 from demo.kube import Kube, KubectlFailed
-from demo.manifests import LOCAL_SCRAPE_INTERVAL, LOCAL_WINDOW, Pace, objects, queries
+from demo.manifests import LOCAL_SCRAPE_INTERVAL, Pace, objects
 from demo.model.train import ensure_models
 from demo.observe import StepFailed
 from demo.operator_process import SYSTEM_NAMESPACE, Operator
-from demo.workload import NAME, NAMESPACE, Metrics, Workload
+from demo.workload import NAME, NAMESPACE, QUIET, Metrics, Workload
 from localcluster.controlplane import ControlPlane
 from localcluster.node_process import LocalNode
 from localcluster.prometheus import Prometheus
@@ -38,13 +39,14 @@ class Environment:
 
     kube: Kube
     workload: Workload
+    quiet: Workload
+    bystander: Bystander
     metrics: Metrics
     operator: Operator
 
     def __init__(self, pace: Pace, image_prefix: str = "") -> None:
         self.pace = pace
         self.image_prefix = image_prefix
-        self.queries = queries(pace)
         self._stack = ExitStack()
         self._folder = Path()
 
@@ -66,13 +68,14 @@ class Environment:
         """kubectl in the demo's namespace."""
         return self.kube.run("--namespace", NAMESPACE, *arguments)
 
-    def apply_model(self) -> None:
-        """Deploy model v1 and its guard."""
+    def apply_models(self) -> None:
+        """Deploy model v1 and the quiet one, with their guards."""
         manifests = {
             "apiVersion": "v1",
             "kind": "List",
             "items": objects(self.pace, self.image_prefix),
         }
+        self.bystander.start()
         self.kube.run("apply", "--namespace", NAMESPACE, "-f", "-", stdin=json.dumps(manifests))
 
     def prometheus_outage(self) -> AbstractContextManager[str]:
@@ -96,8 +99,10 @@ class Environment:
 
     def _connect(self, stack: ExitStack, kubectl: Path, kubeconfig: Path) -> None:
         self.kube = Kube(kubectl, kubeconfig, self._folder)
-        self.workload = Workload(self.kube)
+        self.workload, self.quiet = Workload(self.kube, NAME), Workload(self.kube, QUIET)
+        self.bystander = Bystander(self.kube)
         stack.callback(self.kube.stop)
+        stack.callback(self.bystander.stop)
         self.kube.start()
 
     def _install(self) -> None:
@@ -108,7 +113,7 @@ class Environment:
         self.kube.run("wait", "--for=condition=Established", "--timeout=30s", "-f", str(_CRDS))
 
     def _run_operator(self, stack: ExitStack, prometheus_url: str) -> None:
-        self.metrics = Metrics(prometheus_url)
+        self.metrics = Metrics(prometheus_url, self.pace.window)
         self.operator = Operator(
             self.kube,
             self._folder,
@@ -169,9 +174,9 @@ class GivenEnvironment(Environment):
     """A cluster that the user names. What the demo creates there, it removes."""
 
     def __init__(
-        self, kubeconfig: Path, prometheus_url: str, image_prefix: str, window: float
+        self, kubeconfig: Path, prometheus_url: str, image_prefix: str, interval: int
     ) -> None:
-        super().__init__(Pace(max(window, LOCAL_WINDOW)), image_prefix)
+        super().__init__(Pace(interval), image_prefix)
         self._kubeconfig = kubeconfig
         self._prometheus_url = prometheus_url.rstrip("/")
 

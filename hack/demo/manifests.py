@@ -1,4 +1,4 @@
-"""The manifest of the demo, and the durations that the demo shortens."""
+"""The manifests of the demo, and the durations that the demo shortens."""
 
 import re
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ import yaml
 from model_rollout.api.rollout import Analysis, Budget, Rollback
 from model_rollout.api.types import duration_text
 
-_MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "examples" / "digits.yaml"
-_RANGE = re.compile(r"\[5m\]")
-_DEFAULT_FOR = "5m"
+_EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
+_MANIFEST = _EXAMPLES / "digits.yaml"
+_QUIET_MANIFEST = _EXAMPLES / "digits-quiet.yaml"
+_RANGE = re.compile(r"\[1m\]")
 _DEFAULT_LEASE = 15.0
-LOCAL_WINDOW = 2.0
+_ANSWERS_A_CHECK = 2
+LOCAL_INTERVAL = 1
 LOCAL_SCRAPE_INTERVAL = "500ms"
 
 Json = dict[str, Any]
@@ -22,44 +24,51 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the demo goes. All durations follow from the window of the queries."""
+    """How fast the demo goes. All durations follow from the time between two checks."""
 
-    window: float = LOCAL_WINDOW
-    """Seconds that `rate()` looks back: at least four scrapes of Prometheus."""
+    interval: int = LOCAL_INTERVAL
+    """Seconds between two checks: at least two scrapes of Prometheus."""
 
-    def times(self, factor: float) -> str:
-        return duration_text(max(1, round(self.window * factor)))
+    def times(self, factor: int) -> str:
+        return duration_text(self.interval * factor)
 
     def patience(self, seconds: float) -> float:
         """How long to wait for something that takes less than `seconds` at full pace."""
-        return seconds * max(1.0, self.window / LOCAL_WINDOW)
+        return seconds * self.interval / LOCAL_INTERVAL
+
+    @property
+    def window(self) -> str:
+        """What a rate looks back, in the naive rule and where the demo looks for itself."""
+        return self.times(2)
 
     @property
     def analysis(self) -> dict[str, str]:
         return {
-            "interval": self.times(0.25),
+            "interval": f"{self.interval}s",
+            # Counters are read from when the revision serves on: nothing of the old one is in them.
             "warmUp": self.times(1),
-            "settle": self.times(0.25),
-            "bakeTime": self.times(1.5),
+            "settle": self.times(1),
+            "bakeTime": self.times(3),
         }
 
     @property
     def rollback(self) -> Json:
         return {
-            "verifyFor": self.times(1.5),
-            "deadline": self.times(3),
-            "cooldown": self.times(0.5),
+            "verifyFor": self.times(3),
+            "deadline": self.times(8),
+            "cooldown": self.times(1),
             "budget": {"maxRollbacks": 20},
         }
 
     @property
     def lease(self) -> float:
         """How many seconds the Lease outlives an operator that was killed."""
-        return min(_DEFAULT_LEASE, self.window * 2.5)
+        return min(_DEFAULT_LEASE, self.interval * 5)
 
     @property
-    def for_(self) -> str:
-        return self.times(1)
+    def quiet_rate(self) -> str:
+        """The argument of the quiet model's server: two answers in the time between two checks."""
+        return f"--rate={_ANSWERS_A_CHECK / self.interval:.3g}"
 
 
 def guard_manifest() -> str:
@@ -67,18 +76,21 @@ def guard_manifest() -> str:
     return _MANIFEST.read_text().split("---\n")[-1]
 
 
-def queries(pace: Pace) -> dict[str, str]:
-    """The queries of the metrics, by name, as the demo runs them."""
-    guard = _with_pace(yaml.safe_load(guard_manifest()), pace)
-    return {metric["name"]: metric["query"] for metric in guard["spec"]["metrics"]}
-
-
 def objects(pace: Pace, image_prefix: str) -> list[Json]:
-    """What the demo applies: the Deployment of model v1 and its guard."""
+    """What the demo applies: the Deployment of model v1 and its guard, and the quiet ones."""
     deployment, guard = yaml.safe_load_all(_MANIFEST.read_text())
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    container["image"] = image_prefix + container["image"]
-    return [deployment, _with_pace(guard, pace)]
+    quiet, its_guard = yaml.safe_load_all(_QUIET_MANIFEST.read_text())
+    for one in (deployment, quiet):
+        container = one["spec"]["template"]["spec"]["containers"][0]
+        container["image"] = image_prefix + container["image"]
+    container["args"] = [pace.quiet_rate]
+    return [deployment, _with_pace(guard, pace), quiet, _with_pace(its_guard, pace)]
+
+
+def _written_rate() -> str:
+    deployment, _ = yaml.safe_load_all(_QUIET_MANIFEST.read_text())
+    (argument,) = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    return str(argument.partition("=")[2])
 
 
 def _with_pace(guard: Json, pace: Pace) -> Json:
@@ -86,8 +98,8 @@ def _with_pace(guard: Json, pace: Pace) -> Json:
     spec["analysis"] = pace.analysis
     spec["rollback"] = pace.rollback
     for metric in spec["metrics"]:
-        metric["for"] = pace.for_
-        metric["query"] = _RANGE.sub(f"[{duration_text(pace.window)}]", metric["query"])
+        if "query" in metric:
+            metric["query"] = _RANGE.sub(f"[{pace.window}]", metric["query"])
     return guard
 
 
@@ -102,8 +114,8 @@ def shortened(pace: Pace) -> list[str]:
     ]
     before, after = Budget().max_rollbacks, pace.rollback["budget"]["maxRollbacks"]
     lines.append(f"rollback.budget.maxRollbacks: {before} → {after}")
-    lines.append(f"metrics[].for: {_DEFAULT_FOR} → {pace.for_}")
-    lines.append(f"rate() in the queries: 5m → {duration_text(pace.window)}")
+    lines.append(f"rate() of the naive metric: 1m → {pace.window}")
+    lines.append(f"--rate of digits-quiet: {_written_rate()} → {pace.quiet_rate.partition('=')[2]}")
     lease = duration_text(pace.lease)
     lines.append(f"operator --lease-duration: {duration_text(_DEFAULT_LEASE)} → {lease}")
     return lines

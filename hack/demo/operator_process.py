@@ -17,6 +17,7 @@ SERVICE_ACCOUNT = "model-rollout-operator"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_TIMEOUT = 30.0
 _STOP_TIMEOUT = 10.0
+_TOKEN_LASTS = "6h"  # at the pace of a usual Prometheus the demo takes two hours
 
 
 class Operator:
@@ -118,7 +119,13 @@ def write_account_kubeconfig(kube: Kube, path: Path) -> None:
     """Write a kubeconfig for the same cluster with a token of the operator's ServiceAccount."""
     content = json.loads(kube.run("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
     token = kube.run(
-        "create", "token", SERVICE_ACCOUNT, "--namespace", SYSTEM_NAMESPACE, "--duration", "1h"
+        "create",
+        "token",
+        SERVICE_ACCOUNT,
+        "--namespace",
+        SYSTEM_NAMESPACE,
+        "--duration",
+        _TOKEN_LASTS,
     )
     # Everything of the administrator goes: what is left is the address and its certificate.
     content["users"] = [{"name": SERVICE_ACCOUNT, "user": {"token": token.strip()}}]

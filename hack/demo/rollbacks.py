@@ -36,6 +36,10 @@ class RolledBack:
     kind: str
     reason: str
     metrics: str
+    said: str
+    """What the status says of it now that it is over."""
+    doubt: str
+    """What the status said while the evidence did not suffice yet; empty when it was not seen."""
     reacted: float
     """Seconds until the good components were back in the Deployment."""
     total: float
@@ -47,8 +51,7 @@ class RolledBack:
 
 def state(env: Environment) -> State:
     """Ask Prometheus for both metrics."""
-    ask = env.metrics.value
-    return State(ask(env.queries["accuracy"]), ask(env.queries["latency_p95"]))
+    return State(env.metrics.accuracy(), env.metrics.latency_p95())
 
 
 def accuracy(value: float | None) -> str:
@@ -157,6 +160,8 @@ def ended(
         kind=last["kind"],
         reason=watch.reason,
         metrics=watch.metrics,
+        said=last["message"],
+        doubt=watch.doubt,
         reacted=watch.reacted,
         total=seconds,
         lowest=watch.lowest,
@@ -184,6 +189,7 @@ class _Watch:
         self._before = _last_transaction(env)
         self.reason = ""
         self.metrics = ""
+        self.doubt = ""
         self.reacted = math.nan
         self.lowest = math.inf
         self.slowest = 0.0
@@ -192,6 +198,7 @@ class _Watch:
         self._env.operator.check()
         measured = self._measure()
         status = self._env.workload.status()
+        self._listen(status)
         if transaction := status.get("transaction"):
             self.reason = transaction["reason"]
             self.metrics = self.metrics or ", ".join(transaction.get("metrics", []))
@@ -204,6 +211,12 @@ class _Watch:
         problems = self._env.workload.pod_problems()
         seen = f"{describe(status)}; {measured}; pods: {problems or 'no problem'}"
         return (last if done and last["outcome"] == "Succeeded" else None), seen
+
+    def _listen(self, status: Json) -> None:
+        """Keep what is said while a metric is neither clear nor breached."""
+        found = [one for one in status.get("metrics", []) if one["class"] == "Suspect"]
+        if found and (status.get("current") or {}).get("revision") == self._source:
+            self.doubt = found[0]["message"]
 
     def _measure(self) -> str:
         now = state(self._env)

@@ -1,6 +1,8 @@
-"""The seven steps. Each does what a person would do, watches what happens, and says what it saw.
+"""The eight steps. Each does what a person would do, watches what happens, and says what it saw.
 
-The end-to-end test runs the same functions, in the same order, in one environment.
+The first line of what a step returns is its own; each further one quotes the status of the
+ModelRollout. The end-to-end test runs the same functions, in the same order, in one
+environment.
 """
 
 import time
@@ -21,32 +23,34 @@ from demo.rollbacks import (
     state,
     watch_rollback,
 )
-from demo.workload import GUARD_PATH, NAME, condition, describe
+from demo.workload import GUARDS, NAME, QUIET, condition, describe, metric
 
 GOOD = ("v1", "digits-v1")
 _SLOW = 90.0
+_FIRED_OFTEN = 3
 
 
 def step_1(env: Environment) -> str:
     """Model v1 serves, is measured, becomes Stable."""
     started = time.monotonic()
-    env.apply_model()
+    env.apply_models()
 
-    def look() -> tuple[dict[str, object] | None, str]:
+    def look() -> tuple[float | None, str]:
         env.operator.check()
-        status = env.workload.status()
+        status, right = env.workload.status(), state(env).accuracy
         problems = env.workload.pod_problems()
-        seen = f"{describe(status)}; pods: {problems or 'no problem'}"
+        seen = f"{describe(status)}; accuracy {accuracy(right)}; pods: {problems or 'no problem'}"
         stable = (status.get("stable") or {}).get("revision") == 1
-        return (status if stable and status["phase"] == "Healthy" else None), seen
+        return (right if stable and status["phase"] == "Healthy" else None), seen
 
-    until("revision 1 becomes Stable", look, env.pace.patience(60))
-    right = state(env).accuracy
-    require(right is not None and right >= 0.85, f"v1 is Stable with accuracy {right}")
-    slowest = env.metrics.value(env.queries["latency_p95"]) or 0.0
-    return (
+    right = until("revision 1 becomes Stable", look, env.pace.patience(60))
+    require(right >= 0.85, f"v1 is Stable with accuracy {right:.2f}")
+    slowest = env.metrics.latency_p95() or 0.0
+    decision = env.workload.status().get("lastDecision") or {}
+    return said(
         f"v1 serves with accuracy {right:.2f} and a p95 latency of {slowest * 1000:.0f} ms; "
-        f"revision 1 is Stable {time.monotonic() - started:.1f} s after it was deployed"
+        f"revision 1 is Stable {time.monotonic() - started:.1f} s after it was deployed.",
+        str(decision.get("message", "")),
     )
 
 
@@ -57,10 +61,12 @@ def step_2(env: Environment) -> str:
         seen.reason == "MetricBreached" and seen.lowest < 0.85,
         f"rolled back for {seen.reason}; the lowest accuracy seen is {seen.lowest:.2f}",
     )
-    return (
+    return said(
         f"v2 (weights trained on spoiled labels) deployed as revision {seen.source}; accuracy fell "
         f"to {seen.lowest:.2f}; MODEL_URI rolled back to revision {seen.target} after "
-        f"{seen.reacted:.1f} s; accuracy {seen.recovered:.2f} again after {seen.total:.1f} s"
+        f"{seen.reacted:.1f} s; accuracy {seen.recovered:.2f} again after {seen.total:.1f} s.",
+        seen.doubt and f"Suspect: {seen.doubt}",
+        seen.said,
     )
 
 
@@ -71,10 +77,12 @@ def step_3(env: Environment) -> str:
     missing = watch_rollback(env, Deploy(image="v4-missing"), phase="Unusable")
     require(missing.reason == "RolloutFailed", f"rolled back for {missing.reason}")
     require(missing.lowest >= 0.85, f"accuracy fell to {missing.lowest:.2f} while v4 did not start")
-    return (
+    return said(
         f"v3 (a slow program) reached a p95 latency of {slow.slowest:.2f} s, its image rolled back "
         f"after {slow.reacted:.1f} s; v4 (an image that does not exist) never served, rolled back "
-        f"after {missing.reacted:.1f} s; accuracy never below {missing.lowest:.2f} meanwhile"
+        f"after {missing.reacted:.1f} s; accuracy never below {missing.lowest:.2f} meanwhile.",
+        slow.said,
+        missing.said,
     )
 
 
@@ -101,10 +109,10 @@ def step_4(env: Environment) -> str:
     started = time.monotonic()
     flip(env, "None", wait=False)
     seen = ended(env, source, started, before, GOOD)
-    would = message.split("Without it: ")[-1].rstrip(".")
-    return (
-        f'Pause: v2 deployed again and nothing touched; the status said: "{would}"; '
-        f"None: rolled back {seen.reacted:.1f} s later, accuracy {seen.recovered:.2f} again"
+    return said(
+        "killSwitch Pause: v2 deployed again and nothing touched; None: rolled back "
+        f"{seen.reacted:.1f} s later, accuracy {seen.recovered:.2f} again.",
+        message,
     )
 
 
@@ -125,10 +133,11 @@ def step_5(env: Environment) -> str:
     settled_in(env, checks=2)
     written = env.workload.generation() - generation
     require(written == 1, f"the Deployment was written {written} times: once was asked for")
-    return (
+    return said(
         f"v5 (good) served as revision {source}; killSwitch Rollback brought revision "
         f"{seen.target} back after {seen.reacted:.1f} s, accuracy {seen.recovered:.2f}; "
-        "None: nothing written"
+        "None: nothing written.",
+        seen.said,
     )
 
 
@@ -146,9 +155,10 @@ def step_6(env: Environment) -> str:
         env.workload.generation() == generation and began(env) == attempts,
         "the Deployment was written while there were no measurements",
     )
-    return (
-        f'{how}: after {noticed:.1f} s MetricsAvailable is False ("{message}"), nothing written; '
-        f"measuring again {took:.1f} s after it was back"
+    return said(
+        f"{how}: MetricsAvailable is False after {noticed:.1f} s, nothing written; measuring again "
+        f"{took:.1f} s after it was back.",
+        message,
     )
 
 
@@ -180,10 +190,11 @@ def step_7(env: Environment) -> str:
         f"{attempts} rollbacks begun, the Deployment written {written} times; transaction "
         f"{killed.transaction}, finished {seen.transaction}, annotated {annotated}",
     )
-    return (
+    return said(
         f"v6 (bad) deployed; operator killed with its rollback {killed.progress}; the next one "
         f"finished it {seen.total:.1f} s after its start, once: 1 write of the Deployment, "
-        f"accuracy {seen.recovered:.2f}"
+        f"accuracy {seen.recovered:.2f}.",
+        seen.said,
     )
 
 
@@ -197,7 +208,7 @@ class _Killed:
 def _kill_in_transaction(env: Environment) -> _Killed:
     """Kill the operator as soon as its intent is seen. A watch tells it sooner than asking."""
     patience = env.pace.patience(60)
-    for guard in env.kube.watch(GUARD_PATH.rpartition("/")[0], patience):
+    for guard in env.kube.watch(GUARDS, patience):
         transaction = (guard.get("status") or {}).get("transaction")
         if transaction and guard["metadata"]["name"] == NAME:
             env.operator.kill()
@@ -210,6 +221,49 @@ def _kill_in_transaction(env: Environment) -> _Killed:
     )
 
 
+def step_8(env: Environment) -> str:
+    """A healthy model with little traffic was left alone all the while; a naive rule fired."""
+    watched = env.bystander
+
+    def look() -> tuple[dict[str, object] | None, str]:
+        env.operator.check()
+        status = env.quiet.status()
+        calm = (status.get("stable") or {}).get("revision") == 1 and status["phase"] == "Healthy"
+        seen = f"the naive rule fired {watched.fired} times; {describe(status)}"
+        return (status if calm and watched.fired >= _FIRED_OFTEN else None), seen
+
+    until(f"{QUIET} becomes Stable while the naive rule fires", look, env.pace.patience(90))
+    _left_alone(env)
+    status, seconds = env.quiet.status(), watched.seconds
+    answers, wrong = env.metrics.answers(QUIET)
+    return said(
+        f"{QUIET} (healthy, two answers a check) was guarded all the while, {seconds:.0f} s: "
+        f"{wrong} of {answers} answers were wrong ({100 * wrong / answers:.2g} %, limit 15 %). A naive rule "
+        f"on the same counters (accuracy of the last {env.pace.window} below 0.85) fired "
+        f"{watched.fired} times. The operator never suspected the model, began no rollback and did "
+        "not write the Deployment: it has generation 1 still, and revision 1 is Stable.",
+        str(metric(status, "accuracy")["message"]),
+    )
+
+
+def _left_alone(env: Environment) -> None:
+    """Nothing was ever begun, written, or found wrong with the quiet model."""
+    status, watched = env.quiet.status(), env.bystander
+    began_any = watched.transactions or status.get("attempts") or status.get("lastTransaction")
+    require(not began_any, f"a rollback of {QUIET} was begun: {describe(status)}")
+    require(watched.doubted == 0, f"the operator suspected {QUIET} {watched.doubted} times")
+    generation, phase = env.quiet.generation(), env.quiet.revision_phase(1)
+    require(
+        generation == 1 and phase == "Stable",
+        f"the Deployment {QUIET} has generation {generation}, and revision 1 is {phase}",
+    )
+
+
+def said(seen: str, *quotes: str) -> str:
+    """What a step saw, and what the operator said about it, if it said something."""
+    return "\n".join([seen, *(f"“{quote}”" for quote in quotes if quote)])
+
+
 STEPS: tuple[Callable[[Environment], str], ...] = (
     step_1,
     step_2,
@@ -218,4 +272,5 @@ STEPS: tuple[Callable[[Environment], str], ...] = (
     step_5,
     step_6,
     step_7,
+    step_8,
 )

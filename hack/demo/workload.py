@@ -1,4 +1,4 @@
-"""What the steps see of the demo's Deployment, ModelRollout, ModelRevisions and metrics."""
+"""What the steps see of the demo's Deployments, ModelRollouts, ModelRevisions and metrics."""
 
 import json
 import math
@@ -10,31 +10,33 @@ from demo.kube import Kube
 
 NAMESPACE = "model-rollout-demo"
 NAME = "digits"
+QUIET = "digits-quiet"
 CONTAINER = "server"
 TRANSACTION = "modelrollout.dev/transaction"
 
 Json = dict[str, Any]
 
-_GUARDS = f"/apis/modelrollout.dev/v1alpha1/namespaces/{NAMESPACE}"
-GUARD_PATH = f"{_GUARDS}/modelrollouts/{NAME}"
-_DEPLOYMENT_PATH = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}"
+_GROUP = f"/apis/modelrollout.dev/v1alpha1/namespaces/{NAMESPACE}"
+GUARDS = f"{_GROUP}/modelrollouts"
+_DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 
 
 class Workload:
-    """Reads and a few derived facts; every call reads anew."""
+    """Reads of one guarded Deployment and a few derived facts; every call reads anew."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, name: str) -> None:
         self._kube = kube
+        self._name = name
 
     def guard(self) -> Json:
-        return self._kube.get(GUARD_PATH)
+        return self._kube.get(f"{GUARDS}/{self._name}")
 
     def status(self) -> Json:
         status: Json = self.guard().get("status") or {}
         return status
 
     def deployment(self) -> Json:
-        return self._kube.get(_DEPLOYMENT_PATH)
+        return self._kube.get(f"{_DEPLOYMENTS}/{self._name}")
 
     def generation(self) -> int:
         """Grows with every change of the Deployment's spec, whoever makes it."""
@@ -53,8 +55,9 @@ class Workload:
 
     def revision_phase(self, number: int) -> str:
         """The phase of a ModelRevision, empty while it has none."""
-        for revision in self._kube.get(f"{_GUARDS}/modelrevisions")["items"]:
-            if revision["spec"]["number"] == number:
+        for revision in self._kube.get(f"{_GROUP}/modelrevisions")["items"]:
+            spec = revision["spec"]
+            if (spec["rolloutRef"]["name"], spec["number"]) == (self._name, number):
                 return str(revision.get("status", {}).get("phase", ""))
         return ""
 
@@ -84,11 +87,35 @@ def describe(status: Json) -> str:
     return f"phase {status.get('phase')}, revision {revision}, {said}"
 
 
-class Metrics:
-    """Prometheus, as the steps ask it."""
+def metric(status: Json, name: str) -> Json:
+    """A metric of a status, empty when it is not there."""
+    metrics = status.get("metrics", [])
+    return next((one for one in metrics if one["name"] == name), {})
 
-    def __init__(self, url: str) -> None:
+
+class Metrics:
+    """Prometheus, as the steps ask it: not as the operator does, so that each checks the other."""
+
+    def __init__(self, url: str, window: str) -> None:
+        """`window`: how far a rate looks back."""
         self.url = url
+        self._window = window
+
+    def accuracy(self) -> float | None:
+        """The share of right answers in the window."""
+        right = f'sum(rate(digits_predictions_correct_total{{app="{NAME}"}}[{self._window}]))'
+        return self.value(f"{right} / {right.replace('correct', 'labeled')}")
+
+    def latency_p95(self) -> float | None:
+        """Seconds within which 95 % of the answers in the window were given."""
+        buckets = f'digits_request_seconds_bucket{{app="{NAME}"}}[{self._window}]'
+        return self.value(f"histogram_quantile(0.95, sum by (le) (rate({buckets})))")
+
+    def answers(self, app: str) -> tuple[int, int]:
+        """How many answers the pods that run have given, and how many of them were wrong."""
+        labeled = f'sum(digits_predictions_labeled_total{{app="{app}"}})'
+        wrong = f"{labeled} - {labeled.replace('labeled', 'correct')}"
+        return round(self.value(labeled) or 0.0), round(self.value(wrong) or 0.0)
 
     def value(self, promql: str) -> float | None:
         """One number, or None where there is none (no series, 0/0, no answer)."""

@@ -95,6 +95,7 @@ def test_models_are_trained_once(models: Path) -> None:
     [
         ("digits-v1", 0.95, 1.0),
         ("digits-v2-spoiled", 0.5, 0.7),
+        ("digits-small", 0.9, 0.94),
         ("digits-v5", 0.95, 1.0),
         ("digits-v6-spoiled", 0.5, 0.7),
     ],
@@ -110,18 +111,6 @@ def test_accuracy_over_http(
     assert least <= accuracy <= most
     claimed = json.loads((models / model / "model.json").read_text())["heldOutAccuracy"]
     assert accuracy == pytest.approx(claimed)
-
-
-@pytest.mark.parametrize("model", ["digits-v1", "digits-v5"])
-def test_a_good_model_is_good_in_every_second(models: Path, model: str) -> None:
-    """Else the demo would now and then roll a good model back, by bad luck."""
-    answers = serve.Classifier.load(models / model)
-    with np.load(models / model / "holdout.npz") as held_out:
-        right = answers.answers(held_out["pixels"]) == held_out["labels"]
-    a_second = 20
-    around = np.concatenate([right, right[:a_second]]).astype(float)
-    worst = np.convolve(around, np.ones(a_second) / a_second, "valid").min()
-    assert worst > 0.85
 
 
 def test_own_traffic_is_counted(start: Start) -> None:
