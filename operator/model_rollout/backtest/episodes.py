@@ -31,13 +31,15 @@ class Sighting:
     target: int | None = None
     """Where a rollback would have gone."""
     metrics: tuple[str, ...] = ()
+    """Those that caused it."""
     weight: float = 0.0
     """Of all checks of an episode, the sentence of the one with the greatest weight is kept."""
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal in consecutive checks that belong to one episode."""
-        metrics = () if self.kind is Kind.ROLLBACK else self.metrics
+        caused = self.kind in (Kind.ROLLBACK, Kind.HOLD)  # by whichever metrics
+        metrics = () if caused else self.metrics
         return self.kind, self.reason, self.revision, self.target, metrics
 
 
@@ -59,9 +61,9 @@ class Episodes:
     """Puts consecutive sightings together.
 
     The evidence against a bad revision that stays deployed goes up and down around the strength that
-    decides. Where the operator acts, it stops at the first time; so here one rollback lasts until
-    its metrics are Clear again, or another revision is deployed, and what is suspect meanwhile
-    belongs to it.
+    decides. Where the operator acts, it stops at the first time; so here one rollback (or what held
+    it up) lasts until its metrics are Clear again, or another revision is deployed. What is suspect
+    meanwhile belongs to it, and what is held as well: by then the revision would have been gone.
     """
 
     def __init__(self) -> None:
@@ -87,15 +89,13 @@ class Episodes:
             if key in seen or _goes_on(episode.sighting, revision, not_clear):
                 continue
             self._closed.append(replace(self._open.pop(key), end=now))
-        covered = {
-            metric
-            for sighting in (*seen.values(), *(e.sighting for e in self._open.values()))
-            if sighting.kind is Kind.ROLLBACK
-            for metric in sighting.metrics
-        }
+        breaches = [s for s in (*seen.values(), *self._sightings()) if _is_breach(s)]
         for key, sighting in seen.items():
-            if sighting.kind is not Kind.SUSPECT or not covered.issuperset(sighting.metrics):
+            if not _belongs_to(sighting, breaches):
                 self._open[key] = _joined(self._open.get(key), sighting, now)
+
+    def _sightings(self) -> list[Sighting]:
+        return [episode.sighting for episode in self._open.values()]
 
     def all(self) -> tuple[Episode, ...]:
         """Return all episodes, oldest first; those that have not ended have no end."""
@@ -103,9 +103,21 @@ class Episodes:
         return tuple(sorted(found, key=lambda e: (e.begin, list(Kind).index(e.sighting.kind))))
 
 
+def _is_breach(sighting: Sighting) -> bool:
+    held = sighting.kind is Kind.HOLD and bool(sighting.metrics)
+    return held or sighting.kind is Kind.ROLLBACK
+
+
 def _goes_on(sighting: Sighting, revision: int | None, not_clear: Container[str]) -> bool:
-    same = sighting.kind is Kind.ROLLBACK and sighting.revision == revision
-    return same and any(metric in not_clear for metric in sighting.metrics)
+    ours = _is_breach(sighting) and sighting.revision == revision
+    return ours and any(metric in not_clear for metric in sighting.metrics)
+
+
+def _belongs_to(sighting: Sighting, breaches: list[Sighting]) -> bool:
+    if sighting.kind is Kind.HOLD:
+        return any(breach.kind is Kind.ROLLBACK for breach in breaches)
+    metrics = {metric for breach in breaches for metric in breach.metrics}
+    return sighting.kind is Kind.SUSPECT and metrics.issuperset(sighting.metrics)
 
 
 def _joined(known: Episode | None, sighting: Sighting, now: float) -> Episode:

@@ -99,12 +99,23 @@ def _unknown(
         )
     yield from rollouts.unknown
     if rollouts.states:
+        yield from _before(rollouts, came.period)
         yield from _components(spec)
     for trace in came.traces:
         yield from _gaps(trace, came.period)
     yield from _spacings(came)
     if inputs.rollout.body["spec"].get("killSwitch", "None") != "None":
         yield "what people did with the kill switch: it is off in a replay, also where the file sets it"
+
+
+def _before(rollouts: Rollouts, period: Grid) -> Iterator[str]:
+    first = rollouts.states[0]
+    if first.time > period.time(min(10, period.count - 1)):
+        yield (
+            f"which revision served before {moment(first.time)}: there is nothing of "
+            f"kube-state-metrics, so ReplicaSet {first.newest} counts as having served since the "
+            "beginning"
+        )
 
 
 def _components(spec: ModelRolloutSpec) -> Iterator[str]:

@@ -10,6 +10,8 @@ from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
 
 _OTHERWISE = "Without it: "
+_NO_WAY_BACK = frozenset({Reason.NO_TARGET, Reason.NOTHING_TO_RESTORE})
+"""A breach that cannot be acted on."""
 
 
 def sightings(
@@ -39,16 +41,13 @@ def sightings(
 
 
 def _held(facts: Facts, decision: Decision, revision: int | None) -> Sighting:
+    culprits = tuple(report.name for report in facts.culprits)
     if decision.reason is not Reason.DRY_RUN:
-        return Sighting(Kind.HOLD, decision.reason.value, decision.message, revision, decision.to)
-    return Sighting(
-        Kind.ROLLBACK,
-        _cause(facts).value,
-        decision.message.partition(_OTHERWISE)[2] or decision.message,
-        revision,
-        decision.to,
-        tuple(report.name for report in facts.culprits),
-    )
+        metrics = culprits if decision.reason in _NO_WAY_BACK else ()
+        reason, message = decision.reason.value, decision.message
+        return Sighting(Kind.HOLD, reason, message, revision, decision.to, metrics)
+    message = decision.message.partition(_OTHERWISE)[2] or decision.message
+    return Sighting(Kind.ROLLBACK, _cause(facts).value, message, revision, decision.to, culprits)
 
 
 def _cause(facts: Facts) -> Reason:

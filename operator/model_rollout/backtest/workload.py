@@ -51,7 +51,8 @@ class Workload:
             states = (State(begin, alone, count, {alone: count}, {alone: count}),)
         numbers = _numbers(states, self._replica_sets(states))
         return tuple(
-            self._made(state, max(begin, state.time), index + 1, numbers)
+            # The first one that is known has served since the beginning, for all that is known.
+            self._made(state, max(begin, state.time) if index else begin, index + 1, numbers)
             for index, state in enumerate(states)
         )
 

@@ -10,6 +10,7 @@ import yaml
 
 from model_rollout import __version__
 from model_rollout.api.crd import custom_resource_definitions
+from model_rollout.cli.backtest import add_backtest
 from model_rollout.cli.logs import configure_logs
 from model_rollout.cli.operator import Options, run_operator
 
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     crds = commands.add_parser("crds", help="print the CustomResourceDefinitions")
     crds.set_defaults(execute=_print_crds)
     _add_run(commands.add_parser("run", help="run the operator"))
+    add_backtest(commands)
     return root
 
 

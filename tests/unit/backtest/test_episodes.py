@@ -110,3 +110,19 @@ def test_three_in_a_row_fire_once() -> None:
 
 def test_it_is_counted_how_often_a_threshold_fires_alone() -> None:
     assert fired(1, "x.X.x").alone == 2
+
+
+def test_what_is_held_during_a_rollback_belongs_to_it() -> None:
+    episodes = Episodes()
+    episodes.observe(0.0, [ROLLBACK], 2, {"accuracy"})
+    episodes.observe(30.0, [replace(HOLD, revision=2)], 2, {"accuracy"})
+    assert [e.sighting.kind for e in episodes.all()] == [Kind.ROLLBACK]
+
+
+def test_a_breach_without_a_way_back_is_one_hold() -> None:
+    episodes = Episodes()
+    held = replace(HOLD, reason="NoTarget", metrics=("accuracy",))
+    suspect = replace(SUSPECT, revision=1)
+    for now, seen in enumerate([held, suspect, held]):
+        episodes.observe(float(now), [seen], 1, {"accuracy"})
+    assert [(e.sighting.kind, e.end) for e in episodes.all()] == [(Kind.HOLD, None)]

@@ -151,3 +151,7 @@ def test_without_any_history_the_manifest_is_what_is_deployed() -> None:
 
 def test_states_from_before_the_period_begin_with_it() -> None:
     assert [made.time for made in workload(IMAGE).objects(630.0)] == [630.0, 630.0, 660.0]
+
+
+def test_the_first_known_state_has_been_there_since_the_beginning() -> None:
+    assert [made.time for made in workload(IMAGE).objects(-900.0)] == [-900.0, 600.0, 660.0]
