@@ -10,12 +10,13 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from model_rollout.analysis.count_evidence import Arm, CountEvidence
+from model_rollout.analysis.arms import Arm
+from model_rollout.analysis.count_evidence import CountEvidence
 from model_rollout.analysis.count_rule import CountRule
 from model_rollout.analysis.counters import NONE_TAKEN, Counters, recall, vanished
 from model_rollout.analysis.detector import from_text, strength, to_text
 from model_rollout.analysis.report import MetricClass
-from model_rollout.analysis.slots import Ledger, Run, Slot, with_open
+from model_rollout.analysis.slots import Ledger, Run, Slot, usual_spacing, with_open
 
 LONGEST = 2000
 """Characters of a checkpoint at most."""
@@ -85,7 +86,7 @@ def _restored(
     opened: list[Any] | None,
     gone: list[dict[str, float | None]],
 ) -> CountEvidence | None:
-    closed = _to_ledger(detector, numbers)
+    closed = _to_ledger(rule, detector, numbers)
     if closed is None or len(newest) != len(rule.pairs) or len(gone) != 2 * len(newest):
         return None
     slot = None
@@ -133,7 +134,7 @@ def _from_ledger(ledger: Ledger) -> list[Any]:
     ]
 
 
-def _to_ledger(detector: str, numbers: list[Any]) -> Ledger | None:
+def _to_ledger(rule: CountRule, detector: str, numbers: list[Any]) -> Ledger | None:
     state = from_text(detector)
     if state is None:
         return None
@@ -151,6 +152,7 @@ def _to_ledger(detector: str, numbers: list[Any]) -> Ledger | None:
         index=index,
         last=last,
         gaps=tuple(gaps),
+        spacing=usual_spacing(tuple(gaps), rule),
         run=None if run is None else Run(*run),
         over_since=over,
         clear_since=clear,

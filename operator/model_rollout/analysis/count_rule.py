@@ -1,11 +1,11 @@
 """Rule 1 for one metric: which counters it reads, against what, and how soon it decides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from model_rollout.analysis.detector import Design, Outcomes
 from model_rollout.analysis.histogram import bounds_question
-from model_rollout.analysis.measurement import Labels
+from model_rollout.analysis.measurement import Labels, Question, Shape
 from model_rollout.api.metric import MetricAction, OnNoData
 
 HOUR = 3600.0
@@ -59,11 +59,13 @@ class CountRule:
     name: str
     action: MetricAction
     on_no_data: OnNoData
-    pair: Pair | None
-    """None: there is nothing to ask for, see `problem`."""
-    base: Pair | None
-    """The counters of the other workload."""
+    pairs: tuple[Pair, ...]
+    """The counters of the guarded workload, and of the one that it is compared with.
+
+    Empty: there is nothing to ask for, see `problem`.
+    """
     base_name: str
+    """The name of that other workload; empty: there is none."""
     design: Design | None
     """None: there is no limit yet; outcomes are counted and never breach."""
     of_good: bool
@@ -86,11 +88,16 @@ class CountRule:
     """Why the metric cannot be judged; empty when it can."""
     passing: bool = False
     """The problem ends by itself."""
+    questions: tuple[Question, ...] = field(init=False, repr=False, compare=False)
+    """What every check asks: both counters of each pair."""
 
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """The counters of the guarded workload and of the one that it is compared with."""
-        return tuple(pair for pair in (self.pair, self.base) if pair is not None)
+    def __post_init__(self) -> None:
+        asked = (
+            Question(selector, Shape.WINDOW, self.lookback, self.group)
+            for pair in self.pairs
+            for selector in pair.selectors
+        )
+        object.__setattr__(self, "questions", tuple(asked))
 
     @property
     def bounds_promql(self) -> str:
@@ -109,15 +116,16 @@ class CountRule:
         Neither `for` nor how rarely a rollback may be false belongs to it: they judge evidence.
         """
         design = self.design
-        asked = tuple(selector for pair in self.pairs for selector in pair.selectors)
+        asked = tuple(question.promql for question in self.questions)
         null = (design.hypothesis, design.min_checks) if design is not None else None
         return asked, self.group, null, self.pace
 
     def outcomes(self, sums: Sums) -> Outcomes | None:
         """Return the outcomes of a slot; None when its counters contradict each other."""
-        assert self.pair is not None
-        own = self.pair.outcomes(sums[0], sums[1])
-        base = self.base.outcomes(sums[2], sums[3]) if self.base is not None else (0.0, 0.0)
-        if own is None or base is None:
+        own = self.pairs[0].outcomes(sums[0], sums[1])
+        if own is None:
             return None
-        return Outcomes(own[0], own[1], base[0], base[1])
+        if len(self.pairs) == 1:
+            return Outcomes(own[0], own[1])
+        base = self.pairs[1].outcomes(sums[2], sums[3])
+        return None if base is None else Outcomes(own[0], own[1], base[0], base[1])

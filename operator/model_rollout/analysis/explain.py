@@ -125,7 +125,7 @@ def _counted(rule: CountRule, run: Run, now: float) -> str:
     share = percent(run.bad / run.total)
     counted = f"{number(run.bad)} of {number(run.total)} {what_is_bad(rule)}"
     since = f"{rule.name}: since {moment(run.since, now)}, {counted}"
-    if rule.base is None:
+    if not rule.base_name:
         return f"{since} ({share}, limit {limit_of_bad(rule)})"
     base = run.base_bad / run.base_total if run.base_total else 0.0
     return (
@@ -141,7 +141,7 @@ def _chance(rule: CountRule, ledger: Ledger) -> str:
     if ledger.metric_class is MetricClass.BREACHED:
         rarely = period(design.false_rollback_every)
         return f"{at_limit} would trigger this less than once in {rarely}"
-    spacing = ledger.spacing(rule)
+    spacing = ledger.spacing
     # The mean number of checks until a Shiryaev-Roberts statistic reaches e^E is at least e^E.
     often = period(math.exp(min(ledger.strength, 40.0)) * max(rule.pace, spacing))
     looks = f"{at_limit} looks like this about once in {often}"
@@ -155,9 +155,9 @@ def _chance(rule: CountRule, ledger: Ledger) -> str:
 def _skipped(rule: CountRule, ledger: Ledger, now: float) -> str:
     if ledger.skipped is None or (ledger.last is not None and ledger.skipped < ledger.last):
         return ""
-    pair = rule.pair
-    more = f"more {pair.first.value} than total" if pair is not None else "contradictory"
-    return f"; what was counted until {moment(ledger.skipped, now)} is skipped: {more}"
+    role = rule.pairs[0].first.value
+    until = moment(ledger.skipped, now)
+    return f"; what was counted until {until} is skipped: more {role} than total"
 
 
 def what_is_bad(rule: CountRule) -> str:

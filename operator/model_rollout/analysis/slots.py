@@ -8,10 +8,8 @@ end of a slot, and the same samples always give the same evidence, however often
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
 
 from model_rollout.analysis.count_rule import HOUR, NOTHING, CountRule, Sums
 from model_rollout.analysis.detector import FRESH, DetectorState, Outcomes, strength, update
@@ -71,23 +69,17 @@ class Ledger:
     """When the last outcome was seen."""
     gaps: tuple[int, ...] = ()
     """Slots from one observation to the next, the latest."""
+    spacing: float = 0.0
+    """The usual seconds between observations; 0 while too few were seen."""
     run: Run | None = None
     over_since: float | None = None
     clear_since: float | None = None
     skipped: float | None = None
     """When the last increment of a slot was seen that was skipped."""
 
-    def spacing(self, rule: CountRule) -> float:
-        """Return the usual seconds between observations; 0 while too few were seen."""
-        return _spacing(self.gaps, rule)
-
     def silence(self, rule: CountRule) -> float:
         """Return the seconds without outcomes after which the evidence is discarded."""
-        return max(HOUR, 2.0 * max(rule.pace, self.spacing(rule)))
-
-    def decisive(self, rule: CountRule) -> float:
-        """Return A, the strength that decides."""
-        return rule.design.decisive(self.spacing(rule)) if rule.design else math.inf
+        return max(HOUR, 2.0 * max(rule.pace, self.spacing))
 
     @property
     def rate(self) -> float | None:
@@ -107,7 +99,8 @@ NO_SLOTS = Ledger()
 """Before the first outcome."""
 
 
-def _spacing(gaps: tuple[int, ...], rule: CountRule) -> float:
+def usual_spacing(gaps: tuple[int, ...], rule: CountRule) -> float:
+    """Return the lower median of the gaps in seconds; 0 while too few were seen."""
     if len(gaps) < _FEWEST_GAPS:
         return 0.0
     return sorted(gaps)[(len(gaps) - 1) // 2] * rule.pace
@@ -129,20 +122,41 @@ def fold(
     ledger: Ledger, slot: Slot | None, items: Sequence[Item], rule: CountRule, start: float
 ) -> tuple[Ledger, Slot | None]:
     """Return the closed slots and the open one after more increments, in any order."""
-    for time, group in groupby(sorted(items), key=itemgetter(0)):
-        index = math.ceil((time - start) / rule.pace) - 1
+    # Evidence must last for `for`: since when it does is known by the time of every increment.
+    each = rule.hold_for > 0.0
+    for index, group in _slots(sorted(items), rule.pace, start, each):
         if slot is not None and index > slot.index:
             ledger, slot = _closed(ledger, slot, rule, index)
         if slot is None:
+            time = group[0][0]
             ledger = ledger.current(rule, time)
             slot = Slot(index, NOTHING, time, time, ledger.over_since)
-        slot = _grown(slot, time, group)
-        if rule.hold_for > 0.0:
+        slot = _grown(slot, group)
+        if each:
             slot = replace(slot, over_since=with_open(ledger, slot, rule).over_since)
     return ledger, slot
 
 
-def _grown(slot: Slot, time: float, group: Iterable[Item]) -> Slot:
+def _slots(
+    items: list[Item], pace: float, start: float, each: bool
+) -> Iterator[tuple[int, list[Item]]]:
+    """Yield the increments of each slot, or of each time in it, in their order."""
+    group: list[Item] = []
+    last, index = 0.0, 0
+    for item in items:
+        time = item[0]
+        if not group or time != last:
+            of = math.ceil((time - start) / pace) - 1
+            if group and (each or of != index):
+                yield index, group
+                group = []
+            last, index = time, of
+        group.append(item)
+    if group:
+        yield index, group
+
+
+def _grown(slot: Slot, group: list[Item]) -> Slot:
     sums = list(slot.sums)
     for _, position, amount in group:
         sums[position] += amount
@@ -150,8 +164,8 @@ def _grown(slot: Slot, time: float, group: Iterable[Item]) -> Slot:
     return Slot(
         slot.index,
         (first, second, base_first, base_second),
-        min(slot.first, time),
-        max(slot.last, time),
+        min(slot.first, group[0][0]),
+        max(slot.last, group[-1][0]),
         slot.over_since,
         slot.carried,
     )
@@ -184,7 +198,7 @@ def _observed(ledger: Ledger, slot: Slot, outcomes: Outcomes, rule: CountRule) -
     gaps = ledger.gaps
     if ledger.index is not None:
         gaps = (*gaps, max(slot.index - ledger.index, 1))[-_KEPT_GAPS:]
-    spacing = _spacing(gaps, rule)
+    spacing = usual_spacing(gaps, rule)
     detector, reached, decisive = ledger.detector, -math.inf, math.inf
     if rule.design is not None:
         detector = update(detector, rule.design, outcomes, spacing)
@@ -206,6 +220,7 @@ def _observed(ledger: Ledger, slot: Slot, outcomes: Outcomes, rule: CountRule) -
         index=slot.index,
         last=slot.last,
         gaps=gaps,
+        spacing=spacing,
         run=_run(ledger.run, slot, outcomes) if reached > 0.0 else None,
         over_since=over_since,
         clear_since=_clear_since(ledger, slot, found),

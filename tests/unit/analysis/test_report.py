@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from model_rollout.analysis.evidence import begin, observe, report
 from model_rollout.analysis.measurement import (
     Ambiguous,
     ErrorKind,
@@ -13,18 +14,20 @@ from model_rollout.analysis.measurement import (
     Sample,
     State,
 )
-from model_rollout.analysis.report import MetricReport, report
-from model_rollout.analysis.values import Evidence, MetricClass, MetricRule, observe
-from model_rollout.api.rollout import MetricAction
+from model_rollout.analysis.report import MetricClass, MetricReport
+from model_rollout.analysis.values import ValueRule
+from model_rollout.api.metric import MetricAction, OnNoData
 from model_rollout.api.types import time_text
 
-RULE = MetricRule(
+RULE = ValueRule(
     name="accuracy",
     query="accuracy",
+    sample_time=None,
     low=0.85,
     high=None,
     hold_for=300.0,
     pace=30.0,
+    max_age=300.0,
     no_data_after=900.0,
     discard=120.0,
     action=MetricAction.ROLLBACK,
@@ -34,10 +37,10 @@ REFUSED = QueryError(ErrorKind.REFUSED, "nothing accepts connections")
 PARSE = QueryError(ErrorKind.BAD_QUERY, "status 400")
 
 
-def said(*results: QueryResult, rule: MetricRule = RULE, after: float = 0.0) -> MetricReport:
-    evidence = Evidence(created=NOON, start=NOON)
+def said(*results: QueryResult, rule: ValueRule = RULE, after: float = 0.0) -> MetricReport:
+    evidence = begin(rule, NOON, NOON)
     for result in results:
-        evidence = observe(evidence, rule, result)
+        evidence = observe(evidence, rule, (result,), NOON + after, counts=True)
     return report(evidence, rule, NOON + after)
 
 
@@ -184,3 +187,39 @@ def test_report_says_what_was_measured() -> None:
         0.95,
         3,
     )
+
+
+@pytest.mark.parametrize(
+    ("on_no_data", "after", "silent", "counts", "told"),
+    [
+        (OnNoData.HOLD, 900.0, True, False, False),
+        (OnNoData.NOTIFY, 900.0, True, False, True),
+        (OnNoData.ROLLBACK, 900.0, True, True, False),
+        (OnNoData.ROLLBACK, 899.0, False, False, False),
+    ],
+)
+def test_what_silence_means(
+    on_no_data: OnNoData, after: float, silent: bool, counts: bool, told: bool
+) -> None:
+    found = said(NoData("empty"), rule=replace(RULE, on_no_data=on_no_data), after=after)
+    assert (found.silent, found.silence_counts, found.silence_is_told) == (silent, counts, told)
+
+
+def test_error_is_no_silence() -> None:
+    found = said(*[REFUSED] * 9, rule=replace(RULE, on_no_data=OnNoData.ROLLBACK), after=9000.0)
+    assert found.unavailable
+    assert not found.silence_counts
+
+
+def test_nothing_is_silent_before_it_counts() -> None:
+    evidence = observe(begin(RULE, NOON, NOON + 600.0), RULE, (NoData("empty"),), NOON, counts=True)
+    assert not report(evidence, RULE, NOON + 1499.0).silent
+    assert report(evidence, RULE, NOON + 1500.0).silent
+
+
+@pytest.mark.parametrize(
+    ("results", "has_data"),
+    [(good(1), True), (bad(1), True), ([*good(1), NoData("empty")], False), ([REFUSED], False)],
+)
+def test_has_data(results: list[QueryResult], has_data: bool) -> None:
+    assert said(*results).has_data is has_data

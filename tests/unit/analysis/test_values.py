@@ -16,23 +16,30 @@ from model_rollout.analysis.measurement import (
     Sample,
     State,
 )
+from model_rollout.analysis.report import MetricClass
 from model_rollout.analysis.values import (
-    Evidence,
-    MetricClass,
-    MetricRule,
+    FUTURE,
+    NOTHING_NEW,
+    STALE,
+    ValueEvidence,
+    ValueRule,
     classify,
-    metric_rule,
     observe,
+    past,
+    questions,
+    replay,
 )
-from model_rollout.api.rollout import MetricAction, ModelRolloutSpec
+from model_rollout.api.metric import MetricAction
 
-RULE = MetricRule(
+RULE = ValueRule(
     name="accuracy",
     query="accuracy",
+    sample_time=None,
     low=0.85,
     high=None,
     hold_for=300.0,
     pace=30.0,
+    max_age=300.0,
     no_data_after=900.0,
     discard=0.0,
     action=MetricAction.ROLLBACK,
@@ -46,17 +53,18 @@ ANSWERS = {
 
 
 def judged(
-    results: Iterable[QueryResult], rule: MetricRule = RULE, start: float = 0.0
+    results: Iterable[QueryResult], rule: ValueRule = RULE, start: float = 0.0
 ) -> MetricClass:
     return classify(gathered(results, rule, start), rule)
 
 
 def gathered(
-    results: Iterable[QueryResult], rule: MetricRule = RULE, start: float | None = 0.0
-) -> Evidence:
-    evidence = Evidence(created=0.0, start=start)
+    results: Iterable[QueryResult], rule: ValueRule = RULE, start: float | None = 0.0
+) -> ValueEvidence:
+    evidence = ValueEvidence(created=0.0, start=start)
     for result in results:
-        evidence = observe(evidence, rule, result)
+        now = result.time if isinstance(result, Sample) else 0.0
+        evidence = observe(evidence, rule, (result,), now)
     return evidence
 
 
@@ -137,7 +145,7 @@ def test_hourly_values_breach_after_for() -> None:
 @pytest.mark.parametrize("value", [GOOD, BAD])
 def test_evidence_is_frozen_without_a_value(answer: QueryResult, value: float) -> None:
     before = gathered(samples(value, every(30, 300)))
-    after = observe(before, RULE, answer)
+    after = observe(before, RULE, (answer,), 330.0)
     assert (after.streak, after.checks, after.value) == (before.streak, before.checks, value)
     assert classify(after, RULE) is classify(before, RULE)
 
@@ -170,36 +178,124 @@ def test_least_and_greatest_are_kept() -> None:
     assert (evidence.least, evidence.greatest, evidence.checks) == (0.7, 0.9, 3)
 
 
-def spec(metric: dict[str, object], **analysis: str) -> ModelRolloutSpec:
-    metrics = [{"name": "m", "query": "rate(x[10m])", "max": 1.0} | metric]
-    data = {"targetRef": {"name": "w"}, "metrics": metrics, "analysis": analysis}
-    return ModelRolloutSpec.model_validate(data)
+def test_what_is_shown_without_counting_is_no_evidence() -> None:
+    evidence = observe(ValueEvidence(0.0, 0.0), RULE, (Sample(30.0, BAD),), 30.0, counts=False)
+    assert (evidence.state, evidence.value) == (State.BAD, BAD)
+    assert (evidence.checks, evidence.streak) == (0, None)
+
+
+DATED = replace(RULE, sample_time="made", max_age=3600.0, no_data_after=7200.0)
+NOW = 100_000.0
+
+
+def dated(value: float, made: float, now: float = NOW) -> tuple[QueryResult, QueryResult]:
+    return Sample(now, value), Sample(now, made)
+
+
+def test_value_has_the_time_that_sample_time_gives() -> None:
+    evidence = observe(ValueEvidence(0.0, 0.0), DATED, dated(BAD, NOW - 600.0), NOW)
+    assert evidence.answered == NOW - 600.0
+    assert evidence.streak is not None
+    assert evidence.streak.since == NOW - 600.0
 
 
 @pytest.mark.parametrize(
-    ("metric", "analysis", "field", "value"),
+    ("age", "rule", "detail"),
     [
-        ({}, {}, "hold_for", 300.0),
-        ({}, {"interval": "5m"}, "hold_for", 900.0),
-        ({"for": "0s"}, {}, "hold_for", 0.0),
-        ({}, {}, "pace", 30.0),
-        ({"every": "1h"}, {}, "pace", 3600.0),
-        ({"every": "1s"}, {}, "pace", 30.0),
-        ({}, {}, "no_data_after", 900.0),
-        ({"every": "1h"}, {}, "no_data_after", 7200.0),
-        ({"noDataAfter": "1m"}, {}, "no_data_after", 60.0),
-        ({}, {}, "discard", 600.0),
-        ({}, {"warmUp": "20m"}, "discard", 1200.0),
-        ({"max": 1.0}, {}, "limit", "<= 1"),
-        ({"max": None, "min": 0.85}, {}, "limit", ">= 0.85"),
-        ({"min": 0.2}, {}, "limit", "0.2 to 1"),
+        (3600.0, DATED, ""),
+        (3601.0, DATED, STALE),
+        (-60.0, DATED, ""),
+        (-61.0, DATED, FUTURE),
+        (600.0, replace(DATED, no_data_after=601.0), ""),
+        (600.0, replace(DATED, no_data_after=600.0), NOTHING_NEW),
     ],
 )
-def test_defaults_of_a_rule(
-    metric: dict[str, object], analysis: dict[str, str], field: str, value: object
+def test_age_of_a_value(age: float, rule: ValueRule, detail: str) -> None:
+    evidence = observe(ValueEvidence(0.0, 0.0), rule, dated(BAD, NOW - age), NOW)
+    assert evidence.detail == detail
+    assert (evidence.state is State.NO_DATA) is bool(detail)
+    assert evidence.checks == (0 if detail else 1)
+
+
+def test_value_that_was_seen_before_is_no_other_sample() -> None:
+    evidence = ValueEvidence(0.0, 0.0)
+    for step in range(40):
+        now = NOW + 30.0 * step
+        evidence = observe(evidence, DATED, dated(BAD, NOW, now), now)
+    assert (evidence.checks, evidence.state) == (1, State.BAD)
+
+
+def test_value_of_an_older_time_than_the_last_is_not_counted() -> None:
+    evidence = observe(ValueEvidence(0.0, 0.0), DATED, dated(BAD, NOW), NOW)
+    again = observe(evidence, DATED, dated(GOOD, NOW - 300.0), NOW)
+    assert again.streak == evidence.streak
+
+
+def test_value_made_before_the_start_is_shown_and_not_counted() -> None:
+    evidence = observe(ValueEvidence(0.0, NOW - 60.0), DATED, dated(BAD, NOW - 61.0), NOW)
+    assert (evidence.state, evidence.checks) == (State.BAD, 0)
+
+
+@pytest.mark.parametrize(
+    ("made", "state", "detail"),
+    [
+        (NoData("empty"), State.NO_DATA, "sampleTime: empty"),
+        (Ambiguous("2 series"), State.AMBIGUOUS, "2 series as sampleTime"),
+        (QueryError(ErrorKind.TIMEOUT, "late"), State.ERROR, "Timeout: late"),
+    ],
+)
+def test_sample_time_that_cannot_be_had(made: QueryResult, state: State, detail: str) -> None:
+    evidence = observe(ValueEvidence(0.0, 0.0), DATED, (Sample(NOW, BAD), made), NOW)
+    assert (evidence.state, evidence.detail, evidence.checks) == (state, detail, 0)
+
+
+def test_metric_asks_for_its_value_and_for_its_time() -> None:
+    assert [question.promql for question in questions(RULE)] == ["accuracy"]
+    assert [question.promql for question in questions(DATED)] == ["accuracy", "made"]
+
+
+@pytest.mark.parametrize(
+    ("start", "now", "expected"),
+    [
+        (None, 500.0, ()),
+        (500.0, 500.0, ()),
+        (100.0, 500.0, ((100.0, 500.0, 30.0),)),
+        (100.0, 5000.0, ((4100.0, 5000.0, 30.0),)),
+    ],
+    ids=["nothing serves", "nothing before", "since the start", "as far as it matters"],
+)
+def test_past_that_is_asked_for(
+    start: float | None, now: float, expected: tuple[tuple[float, float, float], ...]
 ) -> None:
-    found = spec(metric, **analysis)
-    assert getattr(metric_rule(found.metrics[0], found), field) == value
+    asked = past(RULE, ValueEvidence(now, start), now)
+    assert tuple((q.begin, q.end, q.step) for q in asked) == expected
+
+
+def test_metric_that_is_measured_from_its_start_on_has_no_past() -> None:
+    assert past(RULE, ValueEvidence(created=129.0, start=100.0), 500.0) == ()
+
+
+def test_past_is_asked_for_once() -> None:
+    rebuilt = replay(ValueEvidence(500.0, 0.0), RULE, ((),))
+    assert past(RULE, rebuilt, 500.0) == ()
+
+
+def test_past_that_failed_is_asked_for_again() -> None:
+    failed = replay(ValueEvidence(500.0, 0.0), RULE, (QueryError(ErrorKind.TIMEOUT, "late"),))
+    assert past(RULE, failed, 500.0)
+
+
+def test_replayed_past_gives_what_was_measured() -> None:
+    values = tuple(Sample(time, BAD) for time in every(30, 300))
+    evidence = replay(ValueEvidence(0.0, 0.0), RULE, (values,))
+    assert classify(evidence, RULE) is MetricClass.BREACHED
+
+
+def test_replayed_past_has_the_times_of_its_values() -> None:
+    values = tuple(Sample(NOW + time, BAD) for time in every(30, 90))
+    made = tuple(Sample(NOW + time, NOW) for time in every(30, 60))
+    evidence = replay(ValueEvidence(0.0, 0.0), DATED, (values, made))
+    assert (evidence.checks, evidence.answered) == (1, NOW)
 
 
 VALUES = st.floats(0.0, 1.0)
@@ -252,6 +348,6 @@ def test_evidence_rebuilt_from_the_past_gives_the_same_class(
     following = [Sample(30.0 * (len(values) + i), BAD) for i in range(lost % 12)]
     uninterrupted, again = gathered(past), rebuilt
     for sample in following:
-        uninterrupted = observe(uninterrupted, RULE, sample)
-        again = observe(again, RULE, sample)
+        uninterrupted = observe(uninterrupted, RULE, (sample,), sample.time)
+        again = observe(again, RULE, (sample,), sample.time)
     assert classify(again, RULE) is classify(uninterrupted, RULE)
