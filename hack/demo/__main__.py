@@ -31,8 +31,8 @@ Without --kubeconfig the demo starts everything itself. On a cluster of yours it
    with numpy and prometheus-client as the entry point, for a pod may add arguments (v3-slow: with
    --slow 0.3), and below /models the five models that
    `PYTHONPATH=hack python -m demo.model.train FOLDER` writes. PREFIXdigits:v4-missing must not exist.
-It works in a namespace of its own and removes everything at the end. It takes about 110 times as
-long as --interval: almost two hours for a Prometheus that scrapes every 30 s.
+It works in a namespace of its own and removes everything at the end. It takes about 90 times as
+long as --interval: an hour and a half with a Prometheus that scrapes every 30 s.
 """
 
 

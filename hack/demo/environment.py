@@ -151,7 +151,7 @@ class LocalEnvironment(Environment):
     def prometheus_outage(self) -> Iterator[str]:
         self._prometheus.stop()
         try:
-            yield "Prometheus stopped"
+            yield "Prometheus was stopped"
         finally:
             self._prometheus.start()
 
@@ -221,7 +221,7 @@ class GivenEnvironment(Environment):
         """Your Prometheus is not touched: the guard is pointed at a closed port."""
         self._point_at(_NOWHERE)
         try:
-            yield "the guard pointed at a closed port instead of Prometheus"
+            yield "The guard was pointed at a closed port instead of Prometheus"
         finally:
             self._point_at(None)
 

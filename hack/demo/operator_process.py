@@ -17,7 +17,7 @@ SERVICE_ACCOUNT = "model-rollout-operator"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_TIMEOUT = 30.0
 _STOP_TIMEOUT = 10.0
-_TOKEN_LASTS = "6h"  # at the pace of a usual Prometheus the demo takes two hours
+_TOKEN_LASTS = "6h"  # at the pace of a usual Prometheus the demo takes more than an hour
 
 
 class Operator:

@@ -156,8 +156,8 @@ def step_6(env: Environment) -> str:
         "the Deployment was written while there were no measurements",
     )
     return said(
-        f"{how}: MetricsAvailable is False after {noticed:.1f} s, nothing written; measuring again "
-        f"{took:.1f} s after it was back.",
+        f"{how}: MetricsAvailable was False after {noticed:.1f} s, nothing was written; measuring "
+        f"went on {took:.1f} s after it was back.",
         message,
     )
 
