@@ -110,9 +110,7 @@ class Trace:
             low = 1.0 - limit
         else:
             high = limit
-        ledger = evidence.view.current(rule, now)
-        share = max(ledger.strength, 0.0) / ledger.decisive(rule)
-        return value, max(new, 0.0), low, high, share
+        return value, max(new, 0.0), low, high, _share_of_strength(rule, evidence, now)
 
     def _judge(self, now: float, report: MetricReport, *, outside: bool) -> None:
         clear = report.metric_class is MetricClass.CLEAR
@@ -127,6 +125,13 @@ class Trace:
             self._data = now
         elif report.silent and not (self.gaps and self.gaps[-1][1] is None):
             self.gaps.append((self.times[0] if self._data is None else self._data, None))
+
+
+def _share_of_strength(rule: CountRule, evidence: CountEvidence, now: float) -> float:
+    ledger = evidence.view.current(rule, now)
+    if rule.design is None or ledger.strength <= 0.0:
+        return 0.0
+    return ledger.strength / rule.design.decisive(ledger.spacing)
 
 
 def _share_of_streak(rule: ValueRule, evidence: ValueEvidence) -> float:
