@@ -1,7 +1,9 @@
 """The status that people read, written from the decision and the facts."""
 
+import re
 from typing import Any
 
+from model_rollout.analysis.measurement import State
 from model_rollout.analysis.report import MetricClass, MetricReport
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
@@ -19,6 +21,8 @@ from model_rollout.decision.phases import transition
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.sentences import of_unavailable
 from model_rollout.decision.targets import find_target
+
+_NUMBERS = re.compile(r"\d+")
 
 _NOT_READY = frozenset(
     {
@@ -54,12 +58,17 @@ def complete(facts: Facts, decision: Decision) -> ModelRolloutStatus:
 def material(status: ModelRolloutStatus) -> dict[str, Any]:
     """Return the status without what changes at every check although nothing happened.
 
-    Two statuses with the same material part need no write: the steady state writes nothing.
+    Two statuses with the same material part need no write: the steady state writes nothing. Where a
+    person has to correct something the words are material: who corrected a part is told the rest.
     """
     data = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-    data.pop("message", None)
+    told = data.pop("message", "")
+    if data.get("reason") in _NOT_READY:
+        data["words"] = _words(told)
     for metric in data.get("metrics", ()):
-        metric.pop("message", None)
+        told = metric.pop("message", "")
+        if metric["state"] == State.AMBIGUOUS:
+            metric["words"] = _words(told)
         metric.pop("value", None)
         metric.pop("evidence", None)
     for condition in data.get("conditions", ()):
@@ -67,6 +76,11 @@ def material(status: ModelRolloutStatus) -> dict[str, Any]:
         condition.pop("reason", None)
         condition.pop("message", None)
     return data
+
+
+def _words(message: str) -> str:
+    """A sentence without its numbers: twelve series instead of eleven are no news."""
+    return _NUMBERS.sub("", message)
 
 
 def _metric(report: MetricReport) -> MetricStatus:
@@ -103,10 +117,7 @@ def _last_decision(facts: Facts, decision: Decision) -> LastDecision | None:
     )
     # The same hold at the next check is not another decision, whatever it measured meanwhile; the
     # same one after a change is, and so are two flips of the switch in a row.
-    repeated = decision.action is Action.HOLD or (
-        last is not None and last.message == clipped(decision.message)
-    )
-    if same and repeated and facts.status.reason == decision.reason.value:
+    if same and _repeats(decision, last) and facts.status.reason == decision.reason.value:
         return last
     return LastDecision(
         action=decision.action.value,
@@ -116,6 +127,17 @@ def _last_decision(facts: Facts, decision: Decision) -> LastDecision | None:
         from_=decision.from_,
         to=decision.to,
     )
+
+
+def _repeats(decision: Decision, last: LastDecision | None) -> bool:
+    message = clipped(decision.message)
+    if decision.action is Action.HOLD and decision.reason not in _NOT_READY:
+        return True
+    if last is None:
+        return False
+    if decision.action is Action.HOLD:
+        return _words(last.message) == _words(message)
+    return last.message == message
 
 
 def _conditions(facts: Facts, decision: Decision) -> tuple[Condition, ...]:

@@ -92,6 +92,32 @@ def test_faces_of_one_outage_are_not_worth_a_write() -> None:
     assert material(after(second)) == material(second.status)
 
 
+ROLE = "the operator may not read the Secret a: create a Role there"
+HOST = "the Secret a may not be sent to prometheus:9090: add it to its annotation"
+
+
+def test_what_is_left_to_correct_is_told() -> None:
+    first = facts(prometheus_problem=ROLE)
+    second = checked(first, prometheus_problem=HOST)
+    found = after(second)
+    assert material(found) != material(second.status)
+    assert found.last_decision is not None
+    assert found.last_decision.message == HOST
+    assert [notice.note for notice in notices(second, found, decide(second))] == [HOST]
+
+
+def test_ambiguous_metric_is_told_in_other_words_and_not_in_other_numbers() -> None:
+    eleven, twelve, none = (
+        report(state=State.AMBIGUOUS, message=text, unavailable="Ambiguous", answered=False)
+        for text in ("11 series: aggregate it", "12 series: aggregate it", "a string: correct it")
+    )
+    first = facts(reports=(eleven,))
+    same = checked(first, reports=(twelve,))
+    assert material(after(same)) == material(same.status)
+    other = checked(first, reports=(none,))
+    assert material(after(other)) != material(other.status)
+
+
 def test_what_was_read_back_is_what_was_written() -> None:
     status = after(facts(now=NOW + 0.123456))
     assert material(stored(status)) == material(status)
