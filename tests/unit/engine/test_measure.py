@@ -1,5 +1,7 @@
 """Asking Prometheus: all metrics every time, and of the past what no check has seen."""
 
+from dataclasses import replace
+
 import pytest
 
 from model_rollout.analysis.evidence import checkpoint, report
@@ -223,7 +225,7 @@ async def test_guards_of_a_group_share_one_question() -> None:
     measurer = Measurer(answers, grouped, answers, lambda kind: None)
     memories = [fresh(COUNTS) for _ in range(20)]
     for memory in memories:
-        rule = memory.measured["accuracy"].rule
-        object.__setattr__(rule, "group", LABELS)
+        item = memory.measured["accuracy"]
+        item.rule = replace(item.rule, group=LABELS)
         await measurer.measure(memory, Endpoint("http://p:9090"), INTERVAL, NOW, counts=False)
     assert answers.asked == ["right\n[300s]", "all\n[300s]"]
