@@ -33,9 +33,10 @@ import math
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
+from model_rollout.analysis.hypotheses import Hypothesis, OneSample, TwoSample
 from model_rollout.analysis.overdispersion import (
     UNSEEN,
     Dispersion,
@@ -47,8 +48,20 @@ from model_rollout.analysis.overdispersion import (
     usual_rate,
 )
 
-_ODDS = (1.15, 1.5, 2.5, 5.0)
-_RATIOS = (1.5, 2.5, 5.0)
+__all__ = [
+    "FRESH",
+    "Design",
+    "DetectorState",
+    "Hypothesis",
+    "OneSample",
+    "Outcomes",
+    "TwoSample",
+    "from_text",
+    "more_bad_to_decide",
+    "strength",
+    "to_text",
+    "update",
+]
 
 # The share of A up to which checks may lift the evidence that are no worse than the limit.
 _CLEAR = 0.25
@@ -56,43 +69,6 @@ _NONE = -math.inf
 # So that evidence at its ceiling reaches A in spite of rounding.
 _ROUNDING = 1e-9
 _MOST = 10**15
-
-
-@dataclass(frozen=True, slots=True)
-class OneSample:
-    """The null hypothesis is: the bad rate is at most `limit`, 0 < limit < 1."""
-
-    limit: float
-    gains: tuple[float, ...] = field(init=False, repr=False, compare=False)
-    """ln(b_k / b_0): what a bad outcome adds, per alternative."""
-    losses: tuple[float, ...] = field(init=False, repr=False, compare=False)
-    """ln((1 - b_k) / (1 - b_0)): what a good outcome adds, a negative number."""
-    correlation: float = field(init=False, repr=False, compare=False)
-    """Of the outcomes of one check, before it is measured."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.limit < 1.0:
-            raise ValueError(f"a limit of the bad rate is between 0 and 1, not {self.limit:g}")
-        # With b_k of odds f times those of b_0, in forms that lose no digits near 0 and near 1.
-        gains = (-math.log1p(-(f - 1.0) * (1.0 - self.limit) / f) for f in _ODDS)
-        losses = (-math.log1p((f - 1.0) * self.limit) for f in _ODDS)
-        object.__setattr__(self, "gains", tuple(gains))
-        object.__setattr__(self, "losses", tuple(losses))
-        object.__setattr__(self, "correlation", correlation(self.limit))
-
-
-@dataclass(frozen=True, slots=True)
-class TwoSample:
-    """The null hypothesis is: the bad rate is at most `ratio` times the other workload's."""
-
-    ratio: float
-
-    def __post_init__(self) -> None:
-        if not (self.ratio > 0.0 and math.isfinite(self.ratio)):
-            raise ValueError(f"a ratio of bad rates is positive, not {self.ratio:g}")
-
-
-Hypothesis = OneSample | TwoSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,37 +138,21 @@ def update(
         return state
     if isinstance(hypothesis, OneSample):
         phi = inflation(state.own, total, hypothesis.correlation)
-        good = max(total - bad, 0.0)
-        steps = [
-            (bad * gain + good * loss) / phi
-            for gain, loss in zip(hypothesis.gains, hypothesis.losses, strict=True)
-        ]
-        logs = _fold(state.logs, steps, design, spacing)
+        logs = _fold(state.logs, hypothesis.steps(bad, total, phi), design, spacing)
         return DetectorState(logs, state.observations + 1, seen(state.own, bad, total))
-    if outcomes.base_total <= 0.0:
+    base_bad, base_total = outcomes.base_bad, outcomes.base_total
+    if base_total <= 0.0:
         return state
-    phi = _joint_inflation(state, total, outcomes.base_total)
-    steps = _ratio_steps(hypothesis.ratio, outcomes, phi)
-    share = total / (total + outcomes.base_total)
+    phi = _joint_inflation(state, total, base_total)
+    steps = hypothesis.steps(bad, total, base_bad, base_total, phi)
+    share = total / (total + base_total)
     return DetectorState(
         _fold(state.logs, steps, design, spacing),
         state.observations + 1,
         seen(state.own, bad, total),
-        seen(state.base, outcomes.base_bad, outcomes.base_total),
+        seen(state.base, base_bad, base_total),
         share if state.observations == 0 else 0.95 * state.share + 0.05 * share,
     )
-
-
-def _ratio_steps(ratio: float, outcomes: Outcomes, phi: float) -> list[float]:
-    # Of all bad outcomes, this workload's share is at most q_0 = n_c r / (n_c r + n_s), and q_k with
-    # r times f. By ln(1 + x) <= x, the mean of e^l_k is at most 1 for any two binomial rates.
-    weight = outcomes.total * ratio / (outcomes.total * ratio + outcomes.base_total)
-    steps = []
-    for f in _RATIOS:
-        loss = -math.log1p((f - 1.0) * weight)
-        gain = -math.log1p(-(f - 1.0) * (1.0 - weight) / f)
-        steps.append((outcomes.bad * gain + outcomes.base_bad * loss) / phi)
-    return steps
 
 
 def _joint_inflation(state: DetectorState, total: float, base_total: float) -> float:
@@ -246,11 +206,7 @@ def _small_cap(decisive: float, checks: int) -> float:
 
 def strength(state: DetectorState) -> float:
     """Return E, the evidence against the null hypothesis; natural logarithm, -inf for none."""
-    greatest = max(state.logs, default=_NONE)
-    if greatest == _NONE:
-        return _NONE
-    sums = sum([math.exp(log - greatest) for log in state.logs])
-    return greatest + math.log(sums / len(state.logs))
+    return _mean(state.logs) if state.logs else _NONE
 
 
 def more_bad_to_decide(state: DetectorState, design: Design, spacing: float = 0.0) -> int:
@@ -283,12 +239,14 @@ def _gains(state: DetectorState, hypothesis: Hypothesis) -> list[float]:
     share = state.share
     phi = _usual_inflation(state.own, state.own.total) * (1.0 - share)
     phi += _usual_inflation(state.base, state.base.total) * share
-    return _ratio_steps(hypothesis.ratio, Outcomes(1.0, share, 0.0, 1.0 - share), phi)
+    return hypothesis.steps(1.0, share, 0.0, 1.0 - share, phi)
 
 
 def _mean(logs: Sequence[float]) -> float:
     greatest = max(logs)
-    return greatest + math.log(sum(math.exp(log - greatest) for log in logs) / len(logs))
+    if greatest == _NONE:
+        return _NONE
+    return greatest + math.log(sum([math.exp(log - greatest) for log in logs]) / len(logs))
 
 
 _VERSION = "sr1:"

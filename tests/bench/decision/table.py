@@ -4,7 +4,7 @@
 
 Rule 1 is the operator's own `analysis/detector.py`; the rules of other tools are in `rules.py`, the
 traffic in `generators.py`. Seeded: two runs print the same. The full table (1,000 healthy days a
-cell, 500 runs a drop) takes about five minutes on two cores; `--quick` a fortieth of that.
+cell, 500 runs a drop) takes less than eight minutes on two cores; `--quick` a fortieth of that.
 """
 
 import argparse
@@ -55,7 +55,9 @@ def _print_false(results: dict[Job, Delays]) -> None:
 
 
 def _print_harder(results: dict[Job, Delays]) -> None:
-    print("The same where clusters outlast a check (bursty, mean length of a cluster named).\n")
+    print(
+        "The same where clusters outlast a check (bursty, mean length named), a quarter of the runs.\n"
+    )
     _row("rule", *HARDER)
     for rule in ALL_RULES:
         _row(rule, *(_percents(results, "false", name, rule) for name in HARDER))
