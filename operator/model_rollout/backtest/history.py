@@ -28,6 +28,8 @@ _LASTING = frozenset(
     }
 )
 _SHORTEST = 600.0
+_AT_ONCE = 2
+"""As many questions as the adapter asks one server at once: who waits for a place loses no patience."""
 
 
 class HistoryError(Exception):
@@ -46,6 +48,7 @@ class History:
         """`endpoint` is asked whatever endpoint the engine names."""
         self._ranges = ranges
         self._endpoint = endpoint
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def vectors(
         self, promql: str, begin: float, end: float, step: float
@@ -100,13 +103,14 @@ class History:
         return _joined(first, second)
 
     async def _ask(self, ask: Callable[[], Awaitable[SeriesResult]]) -> SeriesResult:
-        answer = await ask()
-        for pause in _TRIES:
-            if not isinstance(answer, QueryError) or answer.kind in _LASTING:
-                break
-            await asyncio.sleep(pause)
+        async with self._places:
             answer = await ask()
-        return answer
+            for pause in _TRIES:
+                if not isinstance(answer, QueryError) or answer.kind in _LASTING:
+                    break
+                await asyncio.sleep(pause)
+                answer = await ask()
+            return answer
 
 
 def _joined(first: tuple[Series, ...], second: tuple[Series, ...]) -> tuple[Series, ...]:

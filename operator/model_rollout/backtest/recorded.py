@@ -180,21 +180,23 @@ def _milliseconds(time: float) -> int:
 class _Cursor:
     """One series, and how much of it the moving window covers."""
 
-    __slots__ = ("_first", "_last", "_series", "_times")
+    __slots__ = ("_first", "_labels", "_last", "_samples", "_size", "_times")
 
     def __init__(self, series: Series) -> None:
-        self._series = series
+        self._labels = series.labels
+        self._samples = series.samples
         self._times = [sample.time for sample in series.samples]
+        self._size = len(self._times)
         self._first = self._last = 0
 
     def window(self, begin: float, end: float) -> Series | None:
         """Return the samples with `begin < time <= end`, None when there are none."""
-        times = self._times
-        self._first = bisect_right(times, begin, self._first)
-        self._last = bisect_right(times, end, max(self._last, self._first))
-        if self._first == self._last:
+        first = self._first
+        if first == self._size:
             return None
-        return Series(self._series.labels, self._series.samples[self._first : self._last])
+        self._first = first = bisect_right(self._times, begin, first)
+        self._last = last = bisect_right(self._times, end, max(self._last, first))
+        return Series(self._labels, self._samples[first:last]) if first < last else None
 
 
 class _Scraped:
@@ -210,5 +212,6 @@ class _Scraped:
         """Return the samples with `begin < time <= end`, without the series that have none."""
         if self._problem is not None:
             return self._problem
-        found = (cursor.window(begin, end) for cursor in self._cursors)
-        return tuple(series for series in found if series is not None)
+        return tuple(
+            found for cursor in self._cursors if (found := cursor.window(begin, end)) is not None
+        )

@@ -28,6 +28,9 @@ RAN, UNREACHABLE, BAD_INPUT = 0, 1, 2
 """Exit statuses."""
 
 _WIDTH = 120
+_DEADLINE = 300.0
+"""Seconds for one question, which may be a day of many series: nobody is kept waiting but the caller."""
+_MAX_BYTES = 256 * 1024 * 1024
 _MAX_SAMPLES = 4_000_000
 """Of one question: a day of raw samples of a few hundred series."""
 _ADVICE = {
@@ -107,7 +110,9 @@ def _run(inputs: Inputs, endpoint: Endpoint, since: float, until: float) -> Resu
     bar = ProgressBar(sys.stderr)
 
     async def run() -> Result:
-        history = PrometheusHistory(max_bytes=256 * 1024 * 1024, max_samples=_MAX_SAMPLES)
+        history = PrometheusHistory(
+            deadline=_DEADLINE, max_bytes=_MAX_BYTES, max_samples=_MAX_SAMPLES
+        )
         try:
             return await run_backtest(inputs, history, endpoint, since, until, bar)
         finally:
