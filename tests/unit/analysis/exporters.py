@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from model_rollout.analysis.count_evidence import CountEvidence
+from model_rollout.analysis.count_rule import CountRule
 from model_rollout.analysis.evidence import (
     Evidence,
     Rule,
@@ -11,9 +13,11 @@ from model_rollout.analysis.evidence import (
     past,
     questions,
     replay,
+    report,
 )
 from model_rollout.analysis.measurement import Answer, Sample, Series, Window
 from model_rollout.analysis.placeholders import Problem, Values
+from model_rollout.analysis.report import MetricReport
 from model_rollout.analysis.rules import Record, metric_rule
 from model_rollout.analysis.templates import resolve
 from model_rollout.api.rollout import ModelRolloutSpec
@@ -133,3 +137,38 @@ def rule_of(
 GOOD_TOTAL: dict[str, object] = {"counts": {"good": "good", "total": "total"}, "min": 0.85}
 BAD_TOTAL: dict[str, object] = {"counts": {"bad": "bad", "total": "total"}, "max": 0.15}
 GOOD_BAD: dict[str, object] = {"counts": {"good": "good", "bad": "bad"}, "max": 0.15}
+
+START = NOON + 120.0
+END = NOON + 1800.0
+EVERY_30 = [NOON + 30.0 * n for n in range(61)]
+
+FINE = [(10.0, 1.0)]
+HALF = [(5.0, 5.0)]
+
+
+def counts_rule(metric: dict[str, object], **analysis: object) -> CountRule:
+    rule = rule_of(metric, **analysis)
+    assert isinstance(rule, CountRule)
+    return rule
+
+
+RULE = counts_rule(GOOD_TOTAL)
+
+
+def gathered(
+    server: Server, times: Iterable[float] = EVERY_30, rule: CountRule = RULE, start: float = START
+) -> CountEvidence:
+    evidence = server.checks(rule, times, start)
+    assert isinstance(evidence, CountEvidence)
+    return evidence
+
+
+def said(
+    server: Server, times: Sequence[float] = EVERY_30, rule: CountRule = RULE, start: float = START
+) -> MetricReport:
+    return report(gathered(server, times, rule, start), rule, times[-1])
+
+
+def pods(*rates: Sequence[tuple[float, float]]) -> Server:
+    """One exporter for each list of rates."""
+    return Server([steady(f"pod-{n}", r, offset=3.0 * n) for n, r in enumerate(rates)])
