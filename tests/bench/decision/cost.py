@@ -24,7 +24,7 @@ from model_rollout.analysis.detector import (
 )
 
 GUARDS, METRICS, INTERVAL = 10_000, 3, 30.0
-_ROUNDS = 7
+_ROUNDS = 15
 
 
 def main() -> int:
