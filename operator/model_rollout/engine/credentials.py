@@ -41,16 +41,18 @@ class Credentials:
         try:
             return await self._endpoint(namespace, prometheus, url.rstrip("/"))
         except _ProblemError as problem:
+            self.refused(namespace, prometheus)
             return problem.sentence
 
     def refused(self, namespace: str, prometheus: Prometheus) -> None:
-        """Read the Secrets again next time: the server did not accept what they hold."""
-        for ref in (
-            prometheus.auth_secret_ref,
-            prometheus.basic_auth_secret_ref,
-            prometheus.client_cert_secret_ref,
+        """Read everything again soon: what it holds cannot be used, or the server refuses it."""
+        for kind, ref in (
+            ("Secret", prometheus.auth_secret_ref),
+            ("Secret", prometheus.basic_auth_secret_ref),
+            ("Secret", prometheus.client_cert_secret_ref),
+            ("ConfigMap", prometheus.ca_bundle_ref),
         ):
-            document = ref and self._documents.get(("Secret", Key(namespace, ref.name)))
+            document = ref and self._documents.get((kind, Key(namespace, ref.name)))
             if document:
                 document.lifetime = _AGAIN  # not at once, or every check of every guard reads it
 

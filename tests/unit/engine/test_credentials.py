@@ -312,10 +312,15 @@ async def test_without_an_answer_of_the_api_server_the_last_one_counts() -> None
     assert await asker.resolve("ml", spec, URL) == Endpoint(URL, authorization="Bearer abc")
 
 
-async def test_what_was_missing_is_looked_for_again_soon() -> None:
-    server, clock = Server(), Clock()
+@pytest.mark.parametrize(
+    "before",
+    [None, secret(hosts=None, token="abc"), secret(hosts="other", token="abc"), secret()],
+    ids=["no Secret", "no annotation", "another host", "no key"],
+)
+async def test_what_was_missing_is_looked_for_again_soon(before: Json | None) -> None:
+    server, clock = Server(secret_prom=before), Clock()
     asker, spec = credentials(server, clock), Prometheus.model_validate(BEARER)
-    await asker.resolve("ml", spec, URL)
+    assert isinstance(await asker.resolve("ml", spec, URL), str)
     server.objects["secret_prom"] = secret(token="abc")
     clock.now += 10.0
     assert await asker.resolve("ml", spec, URL) == Endpoint(URL, authorization="Bearer abc")
