@@ -4,6 +4,7 @@ Imported only where something is drawn: matplotlib is an optional dependency.
 """
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,7 @@ _SHADES = {
     Kind.NOTIFY: ("#CC79A7", 0.30, "would have told people"),
     Kind.SUSPECT: ("#E69F00", 0.22, "suspect"),
 }
+_CLIP = re.compile(r"\bp[0-9a-f]{10}\b")
 _BANDS = ("#DCE6EF", "#F4F4F4")
 _STYLE: dict[Any, Any] = {
     "font.size": 10.0,
@@ -57,7 +59,10 @@ def as_png(result: Result) -> bytes:
 def as_svg(result: Result) -> str:
     """Return the picture as an SVG element, the same for the same result."""
     text = _saved(result, "svg").decode()
-    return text[text.index("<svg") :]
+    # Names of clip paths come from addresses in memory.
+    names: dict[str, str] = {}
+    svg = text[text.index("<svg") :]
+    return _CLIP.sub(lambda found: names.setdefault(found[0], f"clip{len(names)}"), svg)
 
 
 def _saved(result: Result, form: str) -> bytes:

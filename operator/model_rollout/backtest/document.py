@@ -86,7 +86,8 @@ def _metric(trace: Trace) -> dict[str, Any]:
             {
                 "inARow": count,
                 "fired": len(rule.fired),
-                "firedWhileClear": rule.alone,
+                # One value outside its bounds is evidence by itself: there is no alarm without any.
+                "firedWhileClear": rule.alone if trace.is_counted else None,
                 "times": [_time(time) for time in rule.fired],
             }
             for count, rule in zip(PLAIN, trace.plain, strict=True)

@@ -3,6 +3,7 @@
 What is wrong is said with file, line and field, and with what to write instead.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path as File
@@ -16,6 +17,7 @@ from model_rollout.backtest.schema import Path, Schema, faults
 from model_rollout.ports.kubernetes import Json
 
 _DEFAULT_NAMESPACE = "default"
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,198}[a-z0-9])?")
 
 
 class InputError(Exception):
@@ -62,9 +64,19 @@ def read_inputs(files: Iterable[str], namespace: str | None) -> Inputs:
     templates = tuple(m for m in ours if m.body["kind"] == "MetricTemplate")
     for manifest in (rollout, *templates):
         _check(manifest)
-    home = namespace or rollout.body["metadata"].get("namespace") or _DEFAULT_NAMESPACE
     _check_templates(rollout, templates)
+    home = _home(rollout, namespace)
     return Inputs(rollout, _deployment(found, rollout), templates, home)
+
+
+def _home(rollout: Manifest, chosen: str | None) -> str:
+    written = rollout.body["metadata"].get("namespace")
+    home = chosen or written or _DEFAULT_NAMESPACE
+    if isinstance(home, str) and _NAME.fullmatch(home):
+        return home
+    if chosen:
+        raise InputError(f"--namespace {chosen} is no name of a namespace: write for example ml")
+    raise rollout.error(("metadata", "namespace"), "write the name of a namespace, such as ml")
 
 
 def _only_rollout(rollouts: list[Manifest]) -> Manifest:
@@ -82,8 +94,10 @@ def _check(manifest: Manifest) -> None:
     """Raise the first fault that the API server would find; metadata is checked for what we use."""
     body = manifest.body
     metadata = body.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise manifest.error(("metadata",), f"write metadata.name, the name of the {body['kind']}")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        where: Path = ("metadata",) if name is None else ("metadata", "name")
+        raise manifest.error(where, f"write the name of the {body['kind']}, such as sentiment")
     schema = _schemas().get(body["kind"])
     if schema is None:
         return
@@ -119,11 +133,23 @@ def _deployment(found: list[Manifest], rollout: Manifest) -> Manifest | None:
         if body.get("kind") != "Deployment":
             continue
         if (body.get("metadata") or {}).get("name") == target:
-            template = (body.get("spec") or {}).get("template") or {}
-            if not (template.get("spec") or {}).get("containers"):
-                raise manifest.error((), "the Deployment has no containers: write its pod template")
+            _check_containers(manifest)
             return manifest
     return None
+
+
+def _check_containers(deployment: Manifest) -> None:
+    """Raise when the pod template cannot be one; the API server checks the rest of it."""
+    found: Any = deployment.body
+    path: Path = ()
+    for part in ("spec", "template", "spec", "containers"):
+        path = (*path, part)
+        found = found.get(part) if isinstance(found, dict) else None
+    if not isinstance(found, list) or not found:
+        raise deployment.error((), "the Deployment has no containers: write its pod template")
+    for index, container in enumerate(found):
+        if not isinstance(container, dict) or not isinstance(container.get("name"), str):
+            raise deployment.error((*path, index), "write the name of the container")
 
 
 class _Loader(yaml.SafeLoader):

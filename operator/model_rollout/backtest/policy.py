@@ -1,5 +1,7 @@
 """The policy as it is replayed: in mode DryRun, asked of one server, and checked as far as it can be."""
 
+from pydantic import ValidationError
+
 from model_rollout.analysis.placeholders import Problem, Values
 from model_rollout.analysis.rules import metric_rule
 from model_rollout.analysis.templates import resolve
@@ -24,7 +26,11 @@ def replayed(inputs: Inputs) -> tuple[Json, ModelRolloutSpec]:
     left_out = ("killSwitch", "prometheus")
     spec = {name: value for name, value in written.items() if name not in left_out}
     spec["rollback"] = written.get("rollback", {}) | {"mode": "DryRun"}
-    parsed = ModelRolloutSpec.model_validate(spec)
+    try:
+        parsed = ModelRolloutSpec.model_validate(spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise inputs.rollout.error(("spec", *first["loc"]), first["msg"]) from None
     _check_metrics(inputs, parsed)
     _check_when(inputs, parsed)
     return _body(inputs.rollout, inputs.namespace, "ModelRollout", spec), parsed

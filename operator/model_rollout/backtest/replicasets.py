@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 
-from model_rollout.analysis.measurement import Ambiguous, Series
+from model_rollout.analysis.measurement import Ambiguous, ErrorKind, Series
 from model_rollout.backtest.clock import Grid
-from model_rollout.backtest.history import History
+from model_rollout.backtest.history import History, HistoryError
 from model_rollout.backtest.states import State, Steps, states, steps
 
 # The alphabet of pod-template-hash and of the suffixes of pods: no vowels, no 0, 1 and 3
@@ -15,6 +15,16 @@ _SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
 _SHORTEST_STEP = 15.0
 _BEFORE = 7 * 86_400.0
 """Seconds before the period in which the images of older ReplicaSets are looked for."""
+_NOT_THIS_ONE = frozenset(
+    {
+        ErrorKind.SERVER,
+        ErrorKind.CLIENT,
+        ErrorKind.BAD_QUERY,
+        ErrorKind.TIMEOUT,
+        ErrorKind.TOO_LARGE,
+    }
+)
+"""A server that answers, only not such a long question: many bound the length of a query."""
 
 NOTHING_KNOWN = (
     "which revision served when: Prometheus has no kube_replicaset_* or kube_pod_container_info "
@@ -151,7 +161,12 @@ class _Reader:
         if wanted:
             promql = f"group by (replicaset, container, image) ({_with_replica_set(latest)})"
         end = self._period.end
-        found = await self._history.vectors(promql, end, end, 60.0)
+        try:
+            found = await self._history.vectors(promql, end, end, 60.0)
+        except HistoryError as error:
+            if error.error.kind not in _NOT_THIS_ONE:
+                raise
+            return ()  # names and images are worth having, and not worth giving up for
         # In one order, whatever the server's: where two disagree, the same one wins every time.
         return () if isinstance(found, Ambiguous) else tuple(sorted(found, key=lambda s: s.labels))
 

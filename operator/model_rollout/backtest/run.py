@@ -141,12 +141,11 @@ def _gaps(trace: Trace, period: Grid) -> Iterator[str]:
         return
     gaps = [(begin, period.end if end is None else end) for begin, end in trace.gaps]
     begin, end = max(gaps, key=lambda gap: gap[1] - gap[0])
-    whole = length(sum(end - begin for begin, end in gaps))
-    times = "once" if len(gaps) == 1 else f"{len(gaps)} times"
-    yield (
-        f"what {trace.name} was while it had no data for longer than noDataAfter: {times}, {whole} "
-        f"in all, the longest from {moment(begin)} to {moment(end)}"
-    )
+    text = f"from {moment(begin)} to {moment(end)} ({length(end - begin)})"
+    if len(gaps) > 1:
+        whole = length(sum(end - begin for begin, end in gaps))
+        text = f"{len(gaps)} times, {whole} in all, the longest {text}"
+    yield f"what {trace.name} was while it had no data for longer than noDataAfter: {text}"
 
 
 def _spacings(came: Replayed) -> Iterator[str]:

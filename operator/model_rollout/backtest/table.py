@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from model_rollout.backtest.episodes import Episode, Kind, PlainThreshold
 from model_rollout.backtest.result import Result
 from model_rollout.backtest.text import length, moment
+from model_rollout.backtest.trace import Trace
 
 _SHOWN = 10
 """Episodes of one kind that are listed, the longest ones; JSON has all of them."""
@@ -105,16 +106,16 @@ def _episode(episode: Episode, until: float, width: int) -> Iterator[str]:
 def _plain(result: Result) -> Iterator[str]:
     rows: list[Row] = [("METRIC", "LIMIT", "CHECKS WITH DATA", "ONE OUTSIDE", "3 IN A ROW OUTSIDE")]
     for trace in result.traces:
-        fired = [_fired(rule) for rule in trace.plain]
+        fired = [_fired(trace, rule) for rule in trace.plain]
         rows.append((trace.name, trace.limit, f"{trace.checks_with_data:,}", *fired))
     yield from _columns(rows)
 
 
-def _fired(rule: PlainThreshold) -> str:
+def _fired(trace: Trace, rule: PlainThreshold) -> str:
     if not rule.fired:
         return "never"
     times = "once" if len(rule.fired) == 1 else f"{len(rule.fired):,} times"
-    return f"{times}, {rule.alone:,} while Clear"
+    return f"{times}, {rule.alone:,} while Clear" if trace.is_counted else times
 
 
 def _unknown(result: Result, width: int) -> Iterator[str]:

@@ -101,7 +101,7 @@ class Workload:
             template = copy.deepcopy(self._manifest["spec"]["template"])
         for container in _all(template):
             unknown = f"{UNKNOWN} (ReplicaSet {replica_set.name})"
-            container["image"] = replica_set.images.get(container["name"], unknown)
+            container["image"] = replica_set.images.get(container.get("name", ""), unknown)
         return template
 
     def _made(self, state: State, time: float, version: int, numbers: Mapping[str, int]) -> Objects:
@@ -187,10 +187,10 @@ def _mark(template: Json, component: Component, value: str) -> None:
     """Put a value that stands for an unknown one where an env or arg component is read."""
     wanted = component.env or component.arg
     for container in _all(template):
-        if wanted is None or container["name"] != wanted.container:
+        if wanted is None or container.get("name") != wanted.container:
             continue
         if component.env is not None:
-            kept = [v for v in container.get("env") or [] if v["name"] != component.env.name]
+            kept = [v for v in container.get("env") or [] if v.get("name") != component.env.name]
             container["env"] = [*kept, {"name": component.env.name, "value": value}]
         elif component.arg is not None:
             flag = component.arg.flag

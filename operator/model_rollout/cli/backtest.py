@@ -24,7 +24,7 @@ from model_rollout.backtest.run import run_backtest
 from model_rollout.backtest.table import as_table
 from model_rollout.ports.prometheus import Endpoint
 
-RAN, UNREACHABLE, BAD_INPUT = 0, 1, 2
+RAN, UNREACHABLE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses."""
 
 _WIDTH = 120
@@ -103,6 +103,8 @@ def _execute(chosen: argparse.Namespace) -> int:
         return _failed(str(error), BAD_INPUT)
     except HistoryError as error:
         return _refused(error, inputs, endpoint)
+    except KeyboardInterrupt:
+        return _failed("interrupted", INTERRUPTED)
     return RAN
 
 

@@ -98,7 +98,16 @@ def test_namespace(tmp_path: Path, written: str, chosen: str | None, expected: s
         (ROLLOUT.replace("      min: 0.85\n", ""), "line 9: spec.metrics[0]: write min, max or both"),
         (ROLLOUT.replace("min: 0.85", "mni: 0.85"), "line 11: spec.metrics[0].mni: there is no field"),
         (ROLLOUT.replace("min: 0.85", "min: 0.85\n      min: 1"), "line 12: spec.metrics[0].min is there twice"),
-        (ROLLOUT.replace("name: sentiment\nspec", "labels: {}\nspec"), "line 3: metadata: write metadata.name"),
+        (ROLLOUT.replace("name: sentiment\nspec", "labels: {}\nspec"), "line 3: metadata: write the name of"),
+        (ROLLOUT.replace("name: sentiment\nspec", "name: Sentiment\nspec"), "line 4: metadata.name: write the name"),
+        (
+            ROLLOUT.replace("name: sentiment\nspec", "name: a\n  namespace: 'm\"l'\nspec"),
+            "line 5: metadata.namespace: write the name of a namespace",
+        ),
+        (
+            f"{ROLLOUT}---\n" + DEPLOYMENT.replace("name: server", "nam: server"),
+            "line 19: spec.template.spec.containers[0]: write the name of the container",
+        ),
         (ROLLOUT.partition("spec:")[0], "line 1: write spec"),
         (ROLLOUT.replace("targetRef:", "targetRef: ["), "this is not YAML"),
         ("- a\n- b\n", "line 1: this is no Kubernetes object"),
@@ -113,6 +122,11 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: s
     with pytest.raises(InputError) as caught:
         read(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_a_namespace_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--namespace M L is no name of a namespace"):
+        read(tmp_path, ROLLOUT, namespace="M L")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

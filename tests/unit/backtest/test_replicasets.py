@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
-from model_rollout.analysis.measurement import Labels, SeriesResult
+import pytest
+
+from model_rollout.analysis.measurement import ErrorKind, Labels, QueryError, SeriesResult
 from model_rollout.backtest.clock import Grid
-from model_rollout.backtest.history import History
+from model_rollout.backtest.history import History, HistoryError
 from model_rollout.backtest.replicasets import Rollouts, read_rollouts
 from model_rollout.ports.prometheus import Endpoint
 from unit.backtest.made_up import ENDPOINT, MadeUpHistory, Vector, labels
@@ -112,3 +114,22 @@ async def test_nothing_known_is_said() -> None:
     assert found.states == ()
     assert "the whole period counts as one revision" in found.unknown[0]
     assert "Deployment model" in found.unknown[0]
+
+
+async def test_a_server_that_refuses_such_long_questions_is_asked_for_less() -> None:
+    class Bounded(KubeStateMetrics):
+        async def vectors(self, endpoint: Endpoint, promql: str, *args: float) -> SeriesResult:
+            if "last_over_time" in promql:
+                return QueryError(ErrorKind.CLIENT, "HTTP 400")
+            return await super().vectors(endpoint, promql, *args)
+
+    found = await read_rollouts(History(Bounded(ALL), ENDPOINT), "ml", "model", PERIOD)
+    assert [(s.time, s.newest) for s in found.states][-1] == (660.0, NEW)
+    assert "the images of" in found.unknown[0]
+
+
+async def test_a_server_that_is_not_there_is_an_error() -> None:
+    server = KubeStateMetrics(ALL)
+    server.failures = [QueryError(ErrorKind.TLS, "")]
+    with pytest.raises(HistoryError):
+        await read_rollouts(History(server, ENDPOINT), "ml", "model", PERIOD)
