@@ -106,7 +106,7 @@ def test_namespace(tmp_path: Path, written: str, chosen: str | None, expected: s
         ),
         (
             f"{ROLLOUT}---\n" + DEPLOYMENT.replace("name: server", "nam: server"),
-            "line 19: spec.template.spec.containers[0]: write the name of the container",
+            "line 20: spec.template.spec.containers[0]: write the name of the container",
         ),
         (ROLLOUT.partition("spec:")[0], "line 1: write spec"),
         (ROLLOUT.replace("targetRef:", "targetRef: ["), "this is not YAML"),
