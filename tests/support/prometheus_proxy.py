@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ class Fault(StrEnum):
     BAD_GATEWAY = "502"  # HTML of a load balancer in front of nothing
     UNKNOWN_ERROR = "500"  # an error type that Prometheus does not have
     FORBIDDEN = "403"
+    UNAUTHORIZED = "401"
     ERROR_STATUS = "status:error"  # with code 200
     HANGS = "hangs"  # accepts, never answers
     DRIPS = "drips"  # a valid answer, one byte at a time, for ever
@@ -56,6 +58,7 @@ class Question:
     """In seconds since the epoch, to be compared with what the operator writes down."""
     path: str
     headers: dict[str, str]
+    promql: str = ""
 
 
 class PrometheusProxy:
@@ -65,6 +68,7 @@ class PrometheusProxy:
         self._upstream = upstream
         self._fault: Fault | None = None
         self._only = ""
+        self._accepted = ""
         self._changed = threading.Event()
         self._lock = threading.Lock()
         self._questions: list[Question] = []
@@ -99,6 +103,11 @@ class PrometheusProxy:
     def clear(self) -> None:
         """Pass everything on again."""
         self._switch(None, "")
+
+    def require(self, authorization: str) -> None:
+        """From now on answer 401 to whoever does not send this `Authorization`."""
+        with self._lock:
+            self._accepted = authorization
 
     def questions(self, path: str = "") -> list[Question]:
         """Return the requests so far, oldest first; those that a closed port refused are not known."""
@@ -147,10 +156,13 @@ class PrometheusProxy:
 
     def serve(self, handler: BaseHTTPRequestHandler, body: bytes | None) -> None:
         path = handler.path.partition("?")[0]
+        question = Question(time.time(), path, dict(handler.headers), _promql(handler, body))
         with self._lock:
-            self._questions.append(Question(time.time(), path, dict(handler.headers)))
+            self._questions.append(question)
             fault = self._fault if path.endswith(self._only) else None
             changed = self._changed
+            if self._accepted and handler.headers.get("Authorization") != self._accepted:
+                fault = Fault.UNAUTHORIZED
         if fault is None:
             _send(handler, *self._pass_on(handler, body))
         elif fault is Fault.HANGS:
@@ -186,6 +198,11 @@ class _Server(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
+
+
+def _promql(handler: BaseHTTPRequestHandler, body: bytes | None) -> str:
+    sent = handler.path.partition("?")[2] if body is None else body.decode(errors="replace")
+    return urllib.parse.parse_qs(sent).get("query", [""])[0]
 
 
 _Answer = tuple[int, dict[str, str], bytes]
@@ -259,6 +276,7 @@ _ANSWERS: dict[Fault, Callable[[], _Answer]] = {
     Fault.UNAVAILABLE: lambda: _json(503, _error("unavailable")),
     Fault.BAD_GATEWAY: lambda: _page(502),
     Fault.UNKNOWN_ERROR: lambda: _json(500, _error(CANARY)),
+    Fault.UNAUTHORIZED: lambda: _json(401, CANARY.encode(), WWW_Authenticate=CANARY),
     Fault.FORBIDDEN: lambda: _json(403, CANARY.encode(), WWW_Authenticate=CANARY),
     Fault.ERROR_STATUS: lambda: _json(200, _error("internal")),
     Fault.TRUNCATED: lambda: _json(200, _value()[:-20]),

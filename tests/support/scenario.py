@@ -1,7 +1,7 @@
 """One guarded model in a namespace of its own: manifests, an operator behind a fault proxy, waiting.
 
-A version such as `v2` stands for an image and a model URI. `quality` says how good each version is;
-whoever changes the deployed version, the gauge that Prometheus scrapes follows.
+A version such as `v2` stands for an image and a model URI. `quality` and `wrong` say how good each
+version is; whoever changes the deployed version, what Prometheus scrapes follows.
 """
 
 import contextlib
@@ -21,13 +21,17 @@ from localcluster.workspace import Workspace, tail
 from support.fault_proxy import FaultProxy
 from support.faults import Write
 from support.kube import Kube
-from support.metrics_source import MetricsSource, quality
+from support.metrics_source import MetricsSource, errors, quality
 from support.operator import LEASE, Operator, Setting
 
 Json = dict[str, Any]
 
 NAME = "model"
 GOOD, BAD = 0.95, 0.4
+FEW, MANY = 0.05, 0.5
+"""Shares of wrong answers."""
+ALLOWED = 0.2
+"""The greatest share of wrong answers that `Scenario.errors` accepts."""
 SYSTEM_NAMESPACE = "model-rollout-system"
 SERVICE_ACCOUNT = "model-rollout-operator"
 _DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -56,13 +60,21 @@ class Scenario:
     quality: dict[str, float | None] = field(
         default_factory=lambda: {"v1": GOOD, "v2": BAD, "v3": GOOD}
     )
+    wrong: dict[str, float | None] = field(default_factory=dict)
+    """Share of wrong answers of each version; one that is not here, or None, answers nothing."""
+    rate: float = 200.0
+    """Answers a second of the version that is deployed."""
+    late: float = 0.0
+    """Seconds until it is known whether an answer was right."""
+    seed: int | None = None
+    """Draw wrong answers at random; None: evenly."""
     lease_duration: float = 15.0
     """Long: a machine that is busy with other tests must not cost an operator its Lease."""
 
     # -- what people and programs do -------------------------------------------------------------
 
     def deploy(self, version: str, *, name: str = NAME, **changes: Any) -> Json:
-        """Apply the Deployment, as a pipeline does; the gauge follows the one of the usual name."""
+        """Apply the Deployment, as a pipeline does; metrics follow the one of the usual name."""
         if name == NAME:
             self.publish(version)
         return self.site.kube.apply(deployment(version, name=name, **changes), self.namespace)
@@ -80,8 +92,18 @@ class Scenario:
         self.edit({"spec": {"killSwitch": switch}}, kind="ModelRollout", name=name)
 
     def publish(self, version: str) -> None:
-        """Let the gauge show how good this version is."""
-        self.site.source.publish(self.namespace, self.quality.get(version, GOOD))
+        """Let the gauge show how good this version is, and let it answer."""
+        source = self.site.source
+        source.publish(self.namespace, self.quality.get(version, GOOD))
+        for each, wrong in self.wrong.items():
+            rate = self.rate if each == version and wrong is not None else 0.0
+            how = {"late": self.late, "seed": self.seed}
+            source.serve(self.namespace, rate, wrong or 0.0, version=each, **how)
+
+    def errors(self, **changes: Any) -> Json:
+        """A metric of wrong answers, counted; keywords are its fields, None takes one away."""
+        counted = {"name": "errors", "counts": errors(self.namespace), "max": ALLOWED}
+        return {name: value for name, value in (counted | changes).items() if value is not None}
 
     def start_operator(
         self,
@@ -259,7 +281,7 @@ def scenario(site: Site, label: str = "case") -> Iterator[Scenario]:
             proxy.clear()
             for operator in made.operators:
                 operator.stop()
-            site.source.publish(namespace, None)
+            site.source.forget(namespace)
             # Not waited for: the names of namespaces are never used twice.
             site.kube.delete("Namespace", "", namespace)
 

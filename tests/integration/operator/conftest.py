@@ -2,11 +2,13 @@
 
 A test of this folder that takes `case` is started together with its neighbours, in a thread, when
 the first of them is due; its own turn is then to wait for its result. Nothing changes for the test
-itself, and `-k`, `-x` and node ids work as always.
+itself, and `-k`, `-x` and node ids work as always. All files of a folder below this one are
+neighbours.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ import pytest
 from support.scenario import Scenario, Site, scenario
 
 AT_ONCE = 6
+
+_HERE = Path(__file__).parent
 
 
 class SideBySide:
@@ -28,7 +32,7 @@ class SideBySide:
         """Wait for one test; start it and its neighbours first if need be."""
         if item.nodeid not in self._results:
             for neighbour in item.session.items:
-                if neighbour.path == item.path and _takes_a_case(neighbour):
+                if _group(neighbour) == _group(item) and _takes_a_case(neighbour):
                     self._results[neighbour.nodeid] = self._pool.submit(self._run, neighbour)
         self._results[item.nodeid].result()
 
@@ -39,6 +43,11 @@ class SideBySide:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         with scenario(self._site) as case:
             item.obj(case=case, **parameters)
+
+
+def _group(item: pytest.Item) -> Path:
+    """What runs together: a file of this folder, or a folder below."""
+    return item.path if item.path.parent == _HERE else item.path.parent
 
 
 def _takes_a_case(item: Any) -> bool:
