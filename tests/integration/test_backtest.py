@@ -97,6 +97,17 @@ def answers(
             recording.counter("good_total", right, **labels)
 
 
+def latencies(recording: Recording) -> None:
+    """Buckets of a histogram: one answer in ten of revision 2 takes longer than half a second."""
+    for bound, late in (("0.5", 0.1), ("+Inf", 0.0)):
+        counted = []
+        fast = 0.0
+        for time in SCRAPES:
+            fast += 10.0 * (1.0 - (late if time >= SERVES else 0.0))
+            counted.append((time, round(fast)))
+        recording.gauge("request_seconds_bucket", counted, app="sentiment", le=bound)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     recording, chance = Recording(), random.Random(3)
@@ -104,6 +115,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         deployment(recording, name)
     answers(recording, "sentiment", (0.93, 0.75), chance, 5)
     answers(recording, "quiet", (0.92, 0.92), chance, 0.5)
+    latencies(recording)
     drifts = [(t, 0.5 if t >= SWITCH + 6 * 3600 else 0.1) for t in SCRAPES if t % DAY >= 7200]
     recording.gauge("psi", drifts, app="sentiment")
     with recorded(recording, tmp_path_factory.mktemp("history")) as prometheus:
@@ -225,6 +237,28 @@ spec:
     [rollback] = of(document, "Rollback")
     assert rollback["metrics"] == ["accuracy", "versioned"]
     assert document["counts"]["holds"] == 0
+
+
+def test_histograms_and_other_workloads(backtest: Any) -> None:
+    head, _, _ = ROLLOUT.format(name="sentiment").partition("    - name: accuracy")
+    latency = (
+        "    - name: latency_p95\n"
+        "      histogram: {metric: 'request_seconds_bucket{app=\"sentiment\"}', quantile: 0.95}\n"
+        "      max: 0.5\n"
+    )
+    compared = (
+        "    - name: accuracy\n"
+        "      counts: {good: 'good_total{app=\"{{workload}}\"}', "
+        "total: 'answers_total{app=\"{{workload}}\"}'}\n"
+        "      baseline: {from: Workload, ref: {name: quiet}, maxRatio: 1.5}\n"
+    )
+    document = backtest(head + latency + compared)
+    [rollback] = of(document, "Rollback")
+    assert set(rollback["metrics"]) == {"latency_p95", "accuracy"}
+    assert rollback["from"] > time_text(SERVES)
+    slow, worse = document["metrics"]
+    assert slow["plainThreshold"][0]["fired"] > 0
+    assert worse["plainThreshold"][0]["fired"] == 0  # nothing to compare one sample with
 
 
 def test_a_longer_period_than_prometheus_remembers(backtest: Any) -> None:
