@@ -117,7 +117,9 @@ def measure(file: Path, url: str, days: int) -> None:
     process = subprocess.Popen([*command, "--prometheus", url, *period], env=environment)
     _, status, used = os.wait4(process.pid, 0)
     took = time.monotonic() - begun
-    print(f"\n{took:.1f} s, of them {used.ru_utime + used.ru_stime:.1f} s of CPU without Prometheus")
+    print(
+        f"\n{took:.1f} s, of them {used.ru_utime + used.ru_stime:.1f} s of CPU without Prometheus"
+    )
     print(f"{used.ru_maxrss / 1024:.0f} MiB at most")
     sys.exit(os.waitstatus_to_exitcode(status))
 
