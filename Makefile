@@ -73,8 +73,9 @@ e2e: tools ## The steps of the demo as a test
 MINUTES ?= 10
 
 .PHONY: bench
-bench: tools ## CPU of one check, and writes to the API server in MINUTES quiet minutes
+bench: tools ## CPU of a check, a backtest of a month, and writes in MINUTES quiet minutes
 	$(PYTHON) tests/bench/check_cost.py
+	$(PYTHON) tests/bench/backtest_speed.py
 	$(PYTHON) tests/bench/quiet_writes.py --minutes $(MINUTES)
 
 .PHONY: bench-decision

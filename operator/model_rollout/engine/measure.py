@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 from model_rollout.analysis.evidence import History, PastQuestion, past, questions, replay
 from model_rollout.analysis.measurement import (
@@ -26,6 +28,29 @@ _FRESH = 0.95
 """An answer that many guards share serves for this share of the interval."""
 
 
+T = TypeVar("T")
+
+
+class Together(Protocol):
+    """Awaits several coroutines and returns their results, in their order."""
+
+    async def __call__(self, waiting: Sequence[Coroutine[Any, Any, T]], /) -> Sequence[T]:
+        """Return what each of them returned."""
+        ...
+
+
+async def all_at_once(waiting: Sequence[Coroutine[Any, Any, T]], /) -> Sequence[T]:
+    """Await each in a task of its own: a slow question holds up no other."""
+    if len(waiting) == 1:  # a task would cost as much as the question
+        return [await waiting[0]]
+    return await asyncio.gather(*waiting)
+
+
+async def one_by_one(waiting: Sequence[Coroutine[Any, Any, T]], /) -> Sequence[T]:
+    """Await one after the other, without tasks."""
+    return [await each for each in waiting]
+
+
 class Measurer:
     """Measures all metrics of one guard; the first failure never hides the rest."""
 
@@ -35,12 +60,22 @@ class Measurer:
         grouped: GroupedQueries,
         history: RangeQueries,
         counted: Callable[[str], None],
+        together: Together = all_at_once,
     ) -> None:
-        """`counted` is told the kind of each answer, for the operator's own metrics."""
+        """All collaborators.
+
+        Args:
+            instant: What there is now.
+            grouped: The same for questions that many guards share.
+            history: What there was.
+            counted: Told the kind of each answer, for the operator's own metrics.
+            together: Awaits several questions; a recording that answers at once needs no tasks.
+        """
         self._instant = instant
         self._grouped = grouped
         self._history = history
         self._counted = counted
+        self._together = together
 
     async def measure(
         self, memory: Memory, endpoint: Endpoint, interval: float, now: float, *, counts: bool
@@ -51,9 +86,12 @@ class Measurer:
         """
         measured = list(memory.measured.values())
         asked = [questions(m.rule, m.evidence) for m in measured]
-        answered = await asyncio.gather(
-            *(self._answers(endpoint, group, interval, now) for group in asked)
+        found = iter(
+            await self._together(
+                [self._answer(endpoint, q, interval, now) for group in asked for q in group]
+            )
         )
+        answered = [tuple(islice(found, len(group))) for group in asked]
         if counts:
             # Only of what was just answered: history comes through a few threads, and a server
             # that hangs must not keep everybody else from theirs.
@@ -62,21 +100,12 @@ class Measurer:
             owed = [(m, past(m.rule, m.evidence, now)) for m in there]
             rebuilt = [self._rebuild(m, asked, endpoint, now) for m, asked in owed if asked]
             if rebuilt:
-                await asyncio.gather(*rebuilt)
+                await self._together(rebuilt)
         for item, answers in zip(measured, answered, strict=True):
             for answer in answers:
                 self._counted(type(answer).__name__)
             memory.observe(item.rule.name, answers, now, counts=counts)
         return any(_unauthorized(answer) for answers in answered for answer in answers)
-
-    async def _answers(
-        self, endpoint: Endpoint, asked: tuple[Question, ...], interval: float, now: float
-    ) -> tuple[Answer, ...]:
-        if len(asked) == 1:  # most metrics; a task of its own would cost as much as the question
-            return (await self._answer(endpoint, asked[0], interval, now),)
-        return tuple(
-            await asyncio.gather(*(self._answer(endpoint, q, interval, now) for q in asked))
-        )
 
     async def _answer(
         self, endpoint: Endpoint, question: Question, interval: float, now: float
@@ -94,7 +123,7 @@ class Measurer:
         self, item: Measured, asked: tuple[PastQuestion, ...], endpoint: Endpoint, now: float
     ) -> None:
         """Take in what no check has seen; where that fails, the next check tries again."""
-        histories = await asyncio.gather(*(self._past(endpoint, question) for question in asked))
+        histories = await self._together([self._past(endpoint, question) for question in asked])
         for history in histories:
             if isinstance(history, QueryError):
                 extra = {"metric": item.rule.name, "error": history.kind.value}
