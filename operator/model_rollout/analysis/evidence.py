@@ -191,7 +191,7 @@ def _of_counts(evidence: CountEvidence, rule: CountRule, now: float) -> MetricRe
         clear_for=_clear_since(evidence, ledger.clear_since) if enough and answered else 0.0,
         unavailable=_unavailable(evidence, rule, state, ledger.last, detail, now),
         answered=answered,
-        patience=max(rule.hold_for, 2 * rule.pace),
+        patience=max(rule.hold_for, max(2, rule.min_checks) * rule.pace),
         discard=rule.discard,
         bad=ledger.bad,
         total=ledger.total,

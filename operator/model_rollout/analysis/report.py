@@ -43,7 +43,8 @@ class MetricReport:
     answered: bool
     """True when this check gave a value."""
     patience: float
-    """The time that the metric needs to say anything: max(for, 2 x every), in seconds."""
+    """The time that the metric needs to say anything, in seconds: max(for, 2 x every), and of counts
+    minChecks x every."""
     discard: float
     """For so many seconds after a revision begins to serve, samples do not count."""
     bad: float | None = None
