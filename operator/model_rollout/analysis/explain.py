@@ -143,7 +143,9 @@ def _chance(rule: CountRule, ledger: Ledger) -> str:
         return f"{at_limit} would trigger this less than once in {rarely}"
     spacing = ledger.spacing
     # The mean number of checks until a Shiryaev-Roberts statistic reaches e^E is at least e^E.
-    often = period(math.exp(min(ledger.strength, 40.0)) * max(rule.pace, spacing))
+    seconds = math.exp(min(ledger.strength, 40.0)) * max(rule.pace, spacing)
+    # Of all metrics of the guard together, as the promise about rollbacks is.
+    often = period(seconds / design.metrics)
     looks = f"{at_limit} looks like this about once in {often}"
     if ledger.over_since is not None and ledger.last is not None:
         lasted = duration_text(round(ledger.last - ledger.over_since))

@@ -1,6 +1,7 @@
 """The sentences, word by word: what people read in status, Events, records and logs."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -209,3 +210,15 @@ def test_moment(later: float, text: str) -> None:
 )
 def test_period(length: float, text: str) -> None:
     assert period(length) == text
+
+
+def test_chance_is_that_of_all_metrics_together() -> None:
+    """With the promise shared by more metrics, the same evidence is more common."""
+    rule = counts_rule(GOOD_TOTAL)
+    assert rule.design is not None
+    shared = replace(rule, design=replace(rule.design, metrics=4))
+    once = [
+        re.search(rf"once in ({SOME_TIME})", said(pods(WRONG), TIMES[:12], each).message)
+        for each in (rule, shared)
+    ]
+    assert [found and found[1] for found in once] == ["16 hours", "4 hours"]
