@@ -212,7 +212,7 @@ def _taken(
         items += more
     closed, slot, view = evidence.closed, evidence.slot, evidence.view
     if items and counts and evidence.start is not None:
-        closed, slot = fold(closed, slot, items, rule, start)
+        closed, slot = fold(closed, slot, items, rule, start, view)
         view = with_open(closed, slot, rule)
     return CountEvidence(  # what every check does; `replace` takes three times as long
         created=evidence.created,
@@ -227,6 +227,11 @@ def _taken(
         asked=_asked(evidence, windows),
         ask_bounds=evidence.ask_bounds,
     )
+
+
+def rejudged(evidence: CountEvidence, rule: CountRule) -> CountEvidence:
+    """Return the same evidence as another rule judges it (`same_evidence` holds)."""
+    return replace(evidence, view=with_open(evidence.closed, evidence.slot, rule))
 
 
 def past(rule: CountRule, evidence: CountEvidence, now: float) -> tuple[PastQuestion, ...]:

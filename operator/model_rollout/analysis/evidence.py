@@ -49,6 +49,14 @@ def same_evidence(one: Rule, other: Rule) -> bool:
     return type(one) is type(other) and one.identity == other.identity
 
 
+def rejudged(evidence: Evidence, rule: Rule) -> Evidence:
+    """Return the same evidence as another rule judges it, one with `same_evidence`."""
+    if isinstance(rule, ValueRule):
+        return evidence
+    assert isinstance(evidence, CountEvidence)
+    return count_evidence.rejudged(evidence, rule)
+
+
 def questions(rule: Rule, evidence: Evidence) -> tuple[Question, ...]:
     """Return what to ask Prometheus in this check; nothing when the metric cannot be judged."""
     if isinstance(rule, ValueRule):

@@ -119,14 +119,23 @@ def _discarded(ledger: Ledger) -> Ledger:
 
 
 def fold(
-    ledger: Ledger, slot: Slot | None, items: Sequence[Item], rule: CountRule, start: float
+    ledger: Ledger,
+    slot: Slot | None,
+    items: Sequence[Item],
+    rule: CountRule,
+    start: float,
+    view: Ledger | None = None,
 ) -> tuple[Ledger, Slot | None]:
-    """Return the closed slots and the open one after more increments, in any order."""
+    """Return the closed slots and the open one after more increments, in any order.
+
+    `view` is what `with_open` gave for the open slot, so that closing it computes nothing twice.
+    """
     # Evidence must last for `for`: since when it does is known by the time of every increment.
     each = rule.hold_for > 0.0
     for index, group in _slots(sorted(items), rule.pace, start, each):
         if slot is not None and index > slot.index:
-            ledger, slot = _closed(ledger, slot, rule, index)
+            ledger, slot = _closed(ledger, slot, rule, index, view)
+        view = None
         if slot is None:
             time = group[0][0]
             ledger = ledger.current(rule, time)
@@ -171,7 +180,9 @@ def _grown(slot: Slot, group: list[Item]) -> Slot:
     )
 
 
-def _closed(ledger: Ledger, slot: Slot, rule: CountRule, index: int) -> tuple[Ledger, Slot | None]:
+def _closed(
+    ledger: Ledger, slot: Slot, rule: CountRule, index: int, view: Ledger | None
+) -> tuple[Ledger, Slot | None]:
     """Close a slot; one whose counters contradict each other gets one more slot to come right.
 
     Counters of two exporters are scraped one after the other: the outcomes of one may come in the
@@ -179,7 +190,7 @@ def _closed(ledger: Ledger, slot: Slot, rule: CountRule, index: int) -> tuple[Le
     """
     if rule.outcomes(slot.sums) is None and not slot.carried:
         return ledger, replace(slot, index=index, carried=True)
-    return with_open(ledger, slot, rule), None
+    return with_open(ledger, slot, rule) if view is None else view, None
 
 
 def with_open(ledger: Ledger, slot: Slot | None, rule: CountRule) -> Ledger:

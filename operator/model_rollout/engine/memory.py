@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model_rollout.analysis.evidence import Evidence, Rule, begin, observe, restore, same_evidence
+from model_rollout.analysis.evidence import (
+    Evidence,
+    Rule,
+    begin,
+    observe,
+    rejudged,
+    restore,
+    same_evidence,
+)
 from model_rollout.analysis.measurement import Answer
 from model_rollout.api.rollout import Component
 from model_rollout.api.status import CurrentRevision
@@ -91,8 +99,10 @@ class Memory:
             self.measured, self.period = {}, period
         for rule in rules:
             known = self.measured.get(rule.name)
+            if known is not None and known.rule is rule:
+                continue
             if known is not None and same_evidence(known.rule, rule):
-                known.rule = rule
+                known.rule, known.evidence = rule, rejudged(known.evidence, rule)
             else:
                 edited = known is not None
                 evidence = begin(rule, now, _start(current, rule, now, edited=edited))

@@ -1,9 +1,12 @@
 """The working memory of one guard: evidence of one serving period never counts for another."""
 
+from dataclasses import replace
+
 import pytest
 
 from model_rollout.analysis.evidence import Rule, report
-from model_rollout.analysis.measurement import NoData, QueryResult, Sample, State
+from model_rollout.analysis.measurement import NoData, QueryResult, Sample, Series, State, Window
+from model_rollout.analysis.report import MetricClass
 from model_rollout.api.status import CurrentRevision
 from model_rollout.engine.memory import Memory
 from unit.decision.builders import current, revision, rules_of, spec
@@ -102,3 +105,29 @@ def test_measurement_that_does_not_count_is_shown(answer: QueryResult, state: St
     after = memory.measured["accuracy"].evidence
     assert after.state is state
     assert (after.start, after.streak, after.checks) == (before.start, before.streak, 1)
+
+
+COUNTED = {"query": None, "counts": {"bad": "wrong", "total": "all"}, "min": None, "max": 0.15}
+
+
+def counted(times: int) -> tuple[Window, Window]:
+    """Ten answers every 15 s, of which four are wrong."""
+    samples = [1_100.0 + 15.0 * n for n in range(times)]
+    series = [
+        Series((("pod", "a"),), tuple(Sample(t, each * n) for n, t in enumerate(samples)))
+        for each in (4.0, 10.0)
+    ]
+    return Window(1_000.0, samples[-1], (series[0],)), Window(1_000.0, samples[-1], (series[1],))
+
+
+def test_edit_of_how_rare_a_false_rollback_is_keeps_the_evidence_and_judges_it_anew() -> None:
+    memory, first = Memory("u1"), rules(**COUNTED)
+    memory.begin_period(SERVING, first, 1_100.0, {})
+    for times in range(1, 22):
+        memory.observe("accuracy", counted(times), 1_085.0 + 15.0 * times, counts=True)
+    before = report(memory.measured["accuracy"].evidence, first[0], 1_400.0)
+    strict = replace(first[0], design=replace(first[0].design, metrics=1_000_000))
+    memory.begin_period(SERVING, (strict,), 1_400.0, {})
+    after = report(memory.measured["accuracy"].evidence, strict, 1_400.0)
+    assert (before.total, before.metric_class) == (after.total, MetricClass.BREACHED)
+    assert after.metric_class is MetricClass.SUSPECT
