@@ -6,6 +6,7 @@ daemons, indexes and change handlers cost several times as much (docs/architectu
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -15,6 +16,10 @@ from model_rollout.adapters.kubernetes.watch_session import open_watch_session
 from model_rollout.adapters.telemetry import Telemetry
 from model_rollout.api import GROUP, VERSION
 from model_rollout.engine.store import Store, key_of
+from model_rollout.ports.kubernetes import Json, Key
+
+Put = Callable[[Json], None]
+Drop = Callable[[Key], None]
 
 _QUIET = ("kopf.objects", "kopf.activities")
 
@@ -28,34 +33,20 @@ def watches(store: Store, log_in: Login, telemetry: Telemetry) -> kopf.OperatorR
         server, session = await open_watch_session(log_in)
         return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
-    @kopf.on.event(GROUP, VERSION, "modelrollouts", registry=registry)
-    async def rollout_seen(event: kopf.RawEvent, **_: Any) -> None:
-        telemetry.watch_event(time.time())
-        body = dict(event["object"])
-        if event["type"] == "DELETED":
-            store.drop_rollout(key_of(body))
-        else:
-            store.put_rollout(body)
-        telemetry.guards(len(store))
+    def watch(resource: tuple[str, str, str], put: Put, drop: Drop) -> None:
+        @kopf.on.event(*resource, registry=registry)
+        async def seen(event: kopf.RawEvent, **_: Any) -> None:
+            telemetry.watch_event(time.time())
+            body = dict(event["object"])
+            if event["type"] == "DELETED":
+                drop(key_of(body))
+            else:
+                put(body)
+            telemetry.guards(len(store))
 
-    @kopf.on.event(GROUP, VERSION, "metrictemplates", registry=registry)
-    async def template_seen(event: kopf.RawEvent, **_: Any) -> None:
-        telemetry.watch_event(time.time())
-        body = dict(event["object"])
-        if event["type"] == "DELETED":
-            store.drop_template(key_of(body))
-        else:
-            store.put_template(body)
-
-    @kopf.on.event("apps", "v1", "deployments", registry=registry)
-    async def deployment_seen(event: kopf.RawEvent, **_: Any) -> None:
-        telemetry.watch_event(time.time())
-        body = dict(event["object"])
-        if event["type"] == "DELETED":
-            store.drop_deployment(key_of(body))
-        else:
-            store.put_deployment(body)
-
+    watch((GROUP, VERSION, "modelrollouts"), store.put_rollout, store.drop_rollout)
+    watch((GROUP, VERSION, "metrictemplates"), store.put_template, store.drop_template)
+    watch(("apps", "v1", "deployments"), store.put_deployment, store.drop_deployment)
     return registry
 
 
