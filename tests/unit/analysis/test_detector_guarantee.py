@@ -112,3 +112,25 @@ def test_a_real_drop_is_found(bad: float, mean: int, within: int) -> None:
         for before, after in zip(healthy, dropped, strict=True)
     )
     assert late <= 2
+
+
+def delay(healthy: int, rng: np.random.Generator) -> int:
+    """Checks from a drop to 0.82 at 200 answers a check until the breach."""
+    state = FRESH
+    for bad in rng.binomial(200, 0.08, healthy).tolist():
+        state = update(state, CHECKS, Outcomes(bad, 200.0))
+    for number, bad in enumerate(rng.binomial(200, 0.18, 400).tolist(), start=1):
+        state = update(state, CHECKS, Outcomes(bad, 200.0))
+        if strength(state) >= CHECKS.decisive():
+            return number
+    return 400
+
+
+@pytest.mark.parametrize("healthy", [8, 20, 60])
+def test_a_revision_that_turns_bad_early_is_found_about_as_soon_as_a_later_one(
+    healthy: int,
+) -> None:
+    rng = np.random.default_rng(healthy)
+    early = np.median([delay(healthy, rng) for _ in range(40)])
+    late = np.median([delay(600, rng) for _ in range(40)])
+    assert early <= 1.5 * late
