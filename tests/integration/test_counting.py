@@ -9,8 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
 
 import pytest
 import pytest_asyncio
@@ -34,6 +33,7 @@ from model_rollout.analysis.evidence import (
 )
 from model_rollout.analysis.measurement import Answer, Window
 from model_rollout.ports.prometheus import Endpoint
+from support.exposition import handler_of
 from unit.analysis.exporters import rule_of
 
 REPLICAS = 8
@@ -59,7 +59,7 @@ class Exporter:
         """Begin as a new process does: with counters at zero, in a new pod or in a given one."""
         self.good, self.bad = counters
         self.pod = pod or f"pod-{uuid.uuid4().hex[:8]}"
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler_of(self.exposition))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -85,23 +85,6 @@ class Exporter:
         if bad:
             lines.append(f'outcomes_total{{{pod},verdict="bad"}} {bad}')
         return "\n".join((*lines, f"answered_total{{{pod}}} {good + bad}", ""))
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        exporter = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = exporter.exposition().encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """One line a scrape says nothing."""
-
-        return Handler
 
 
 class Workload:

@@ -11,8 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Self
+
+from support.exposition import handler_of
 
 _Labels = tuple[tuple[str, str], ...]
 _Series = tuple[str, _Labels]
@@ -91,7 +93,7 @@ class MetricsSource:
         self._values: dict[_Series, float] = {}
         self._answers: dict[_Series, Answers] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self.exposition))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -173,23 +175,6 @@ class MetricsSource:
         for series, (total, wrong) in counted.items():
             lines += _histogram(_pairs(series), total, wrong)
         return "\n".join(lines) + "\n"
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        source = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = source.exposition().encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """One line a scrape says nothing."""
-
-        return Handler
 
 
 def _pairs(series: _Series) -> str:
