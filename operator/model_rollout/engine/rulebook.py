@@ -27,7 +27,7 @@ class Circumstances:
     template_hash: str | None = None
     """`pod-template-hash` of the current pods; None: not known (yet), or not asked for."""
     stable: Revision | None = None
-    """The newest other Stable revision: baselines take their records from it."""
+    """Baselines take their records from it, see `newest_stable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,10 @@ def _record(name: str, stable: Revision | None) -> Record | None:
 
 
 def newest_stable(revisions: tuple[Revision, ...], current: str) -> Revision | None:
-    """Return the Stable revision that served last, other than the one named `current`."""
-    stable = [r for r in revisions if r.phase is RevisionPhase.STABLE and r.name != current]
-    return max(stable, key=lambda r: (r.last_served, r.number), default=None)
+    """Return the Stable revision that served last, other than the one named `current`.
+
+    Where there is no other one, itself: it is compared with what was recorded when it was proven.
+    """
+    stable = [r for r in revisions if r.phase is RevisionPhase.STABLE]
+    others = [r for r in stable if r.name != current]
+    return max(others or stable, key=lambda r: (r.last_served, r.number), default=None)
