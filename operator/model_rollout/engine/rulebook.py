@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from model_rollout.analysis.evidence import Rule
 from model_rollout.analysis.placeholders import Problem, Values
-from model_rollout.analysis.rules import Record, metric_rule, unusable_rule
+from model_rollout.analysis.rules import FEWEST, Record, metric_rule, unusable_rule
 from model_rollout.analysis.templates import resolve, uses_pod_template_hash
 from model_rollout.analysis.when import When, compile_when
 from model_rollout.api.metric import Metric, MetricAction
@@ -71,7 +71,7 @@ class RuleBook:
             return known
         templates = self._templates(spec.metrics, found.namespace)
         values = _values(spec, found)
-        made = tuple(_rule(m, spec, templates, values, found.stable) for m in spec.metrics)
+        made = tuple(_rule(m, spec, templates, values, found) for m in spec.metrics)
         return RuleSet(
             spec,
             given,
@@ -117,20 +117,22 @@ def _rule(
     spec: ModelRolloutSpec,
     templates: dict[str, MetricTemplateSpec],
     values: Values,
-    stable: Revision | None,
+    found: Circumstances,
 ) -> Rule:
     resolved = resolve(metric, templates, values)
     if isinstance(resolved, Problem):
         return unusable_rule(metric, resolved)
-    rule = metric_rule(resolved, spec, _record(metric.name, stable))
+    rule = metric_rule(resolved, spec, _record(metric.name, found))
     return unusable_rule(metric, rule) if isinstance(rule, Problem) else rule
 
 
-def _record(name: str, stable: Revision | None) -> Record | None:
-    metrics = stable.status.metrics if stable else ()
+def _record(name: str, found: Circumstances) -> Record | None:
+    metrics = found.stable.status.metrics if found.stable else ()
     for metric in metrics:
         if metric.name == name and metric.total is not None and metric.bad is not None:
-            return Record(bad=metric.bad, total=metric.total)
+            # Nobody has to act because the first revision was proven on few outcomes.
+            few = metric.total < FEWEST and found.stable is found.revision
+            return None if few else Record(bad=metric.bad, total=metric.total)
     return None
 
 

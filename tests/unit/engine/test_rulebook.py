@@ -128,6 +128,14 @@ def test_only_stable_revision_is_held_to_its_own_record() -> None:
     assert newest_stable((only,), only.name) == only
 
 
+@pytest.mark.parametrize(("total", "limit"), [(100.0, "none yet"), (1000.0, "<= 0.12")])
+def test_own_record_on_few_outcomes_is_no_limit_yet(total: float, limit: str) -> None:
+    of = spec(metrics=[{"name": "wrong", "counts": {"bad": "wrong", "total": "all"}} | WORSE])
+    only = recorded(1, total / 10, total)
+    (rule,) = made(of, stable=only, revision=only).rules
+    assert rule.limit == limit
+
+
 def test_any_looks_at_the_action_that_a_template_gives() -> None:
     store = Store()
     store.put_template(template(OWN, 0.1, action="Notify"))

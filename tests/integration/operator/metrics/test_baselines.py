@@ -55,8 +55,11 @@ def against_the_record(case: Scenario) -> Json:
 def test_limit_comes_from_what_was_recorded_of_the_stable_revision(case: Scenario) -> None:
     case.wrong, case.rate = {"v1": 0.1, "v2": 0.3}, 500.0
     case.stable("v1", metrics=[against_the_record(case)], analysis={"minOutcomes": 1200})
-    [metric] = case.status()["metrics"]
-    assert metric["limit"] == "none yet"
+    [own] = case.revisions()[1]["status"]["metrics"]
+    status = case.wait_for(
+        lambda s: s["metrics"][0]["limit"] != "none yet", "the only revision has a limit"
+    )
+    assert status["metrics"][0]["limit"] == f"<= {own['bad'] / own['total'] + 0.05:.4g}"
     case.deploy("v2")
     last = case.wait_for_outcome("Succeeded")
     [recorded] = case.revisions()[1]["status"]["metrics"]
