@@ -12,7 +12,7 @@ mean of the rest is divided by what a chi-squared variable would give, 0.623.
 
 Differences of neighbours do not see clusters that outlast a check. Therefore the same is measured on
 blocks of ten checks, and the excess over single checks counts twice, since clusters outlast blocks
-too. With clusters of two checks' mean length this cuts false breaches from 92 to 4 % a day at 200
+too. With clusters of two checks' mean length this cuts false breaches from 92 to 6 % a day at 200
 outcomes a check and from 19 to 1 % at 20 (`tests/bench/decision`). Values within the noise of
 independent outcomes count as 1: taking them as they are would make every detection 5 to 10 % later.
 """
