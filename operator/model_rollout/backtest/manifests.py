@@ -13,7 +13,7 @@ import yaml
 
 from model_rollout.api import API_VERSION
 from model_rollout.api.crd import custom_resource_definitions
-from model_rollout.backtest.schema import Path, Schema, faults
+from model_rollout.backtest.schema import Fault, Path, Schema, faults
 from model_rollout.ports.kubernetes import Json
 
 _DEFAULT_NAMESPACE = "default"
@@ -37,13 +37,16 @@ class Manifest:
         """The name of the object."""
         return str(self.body["metadata"]["name"])
 
+    def line(self, path: Path) -> int:
+        """Return the line where a part stands; of what is missing, that of what it belongs to."""
+        while path not in self.lines:
+            path = path[:-1]
+        return self.lines[path]
+
     def error(self, path: Path, message: str) -> InputError:
         """Return the error about one part: with file and line, and the field as people write it."""
-        known = path
-        while known not in self.lines:  # what is missing has no line; what it belongs to has one
-            known = known[:-1]
-        field = f"{_field(path)}: " if path else ""
-        return InputError(f"{self.file}, line {self.lines[known]}: {field}{message}")
+        field = f"{field_name(path)}: " if path else ""
+        return InputError(f"{self.file}, line {self.line(path)}: {field}{message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Inputs:
 
 def read_inputs(files: Iterable[str], namespace: str | None) -> Inputs:
     """Return what the files hold; `namespace` wins over what they say. Raises InputError."""
-    found = [manifest for file in files for manifest in _manifests(file)]
+    found = [manifest for file in files for manifest in manifests_in(file)]
     ours = [m for m in found if m.body.get("apiVersion") == API_VERSION]
     rollout = _only_rollout([m for m in ours if m.body["kind"] == "ModelRollout"])
     templates = tuple(m for m in ours if m.body["kind"] == "MetricTemplate")
@@ -91,21 +94,26 @@ def _only_rollout(rollouts: list[Manifest]) -> Manifest:
 
 
 def _check(manifest: Manifest) -> None:
-    """Raise the first fault that the API server would find; metadata is checked for what we use."""
+    """Raise the first fault that the API server would find."""
+    for fault in object_faults(manifest):
+        raise manifest.error(fault.path, fault.message)
+
+
+def object_faults(manifest: Manifest) -> Iterator[Fault]:
+    """Yield what the API server would refuse; metadata is checked for what we use."""
     body = manifest.body
     metadata = body.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         where: Path = ("metadata",) if name is None else ("metadata", "name")
-        raise manifest.error(where, f"write the name of the {body['kind']}, such as sentiment")
+        yield Fault(where, f"write the name of the {body['kind']}, such as sentiment")
     schema = _schemas().get(body["kind"])
     if schema is None:
         return
     if "spec" not in body:
-        raise manifest.error((), f"write spec: a {body['kind']} without one says nothing")
-    spec = schema["properties"]["spec"]
-    for fault in faults(spec, body["spec"], ("spec",)):
-        raise manifest.error(fault.path, fault.message)
+        yield Fault((), f"write spec: a {body['kind']} without one says nothing")
+        return
+    yield from faults(schema["properties"]["spec"], body["spec"], ("spec",))
 
 
 def _schemas() -> dict[str, Schema]:
@@ -133,23 +141,25 @@ def _deployment(found: list[Manifest], rollout: Manifest) -> Manifest | None:
         if body.get("kind") != "Deployment":
             continue
         if (body.get("metadata") or {}).get("name") == target:
-            _check_containers(manifest)
+            for fault in template_faults(manifest):
+                raise manifest.error(fault.path, fault.message)
             return manifest
     return None
 
 
-def _check_containers(deployment: Manifest) -> None:
-    """Raise when the pod template cannot be one; the API server checks the rest of it."""
+def template_faults(deployment: Manifest) -> Iterator[Fault]:
+    """Yield why the pod template cannot be one; the API server checks the rest of it."""
     found: Any = deployment.body
     path: Path = ()
     for part in ("spec", "template", "spec", "containers"):
         path = (*path, part)
         found = found.get(part) if isinstance(found, dict) else None
     if not isinstance(found, list) or not found:
-        raise deployment.error((), "the Deployment has no containers: write its pod template")
+        yield Fault((), "the Deployment has no containers: write its pod template")
+        return
     for index, container in enumerate(found):
         if not isinstance(container, dict) or not isinstance(container.get("name"), str):
-            raise deployment.error((*path, index), "write the name of the container")
+            yield Fault((*path, index), "write the name of the container")
 
 
 class _Loader(yaml.SafeLoader):
@@ -161,7 +171,8 @@ class _Loader(yaml.SafeLoader):
     }
 
 
-def _manifests(file: str) -> Iterator[Manifest]:
+def manifests_in(file: str) -> Iterator[Manifest]:
+    """Yield the objects of a file, those of a `List` one by one. Raises InputError."""
     try:
         text = File(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -210,13 +221,14 @@ def _lines(node: yaml.Node, file: str, path: Path = ()) -> dict[Path, int]:
             inner = (*path, str(key.value))
             if inner in lines:
                 line = key.start_mark.line + 1
-                raise InputError(f"{file}, line {line}: {_field(inner)} is there twice")
+                raise InputError(f"{file}, line {line}: {field_name(inner)} is there twice")
             # Where the name stands, not where a nested value begins.
             lines |= _lines(child, file, inner) | {inner: key.start_mark.line + 1}
     return lines
 
 
-def _field(path: Path) -> str:
+def field_name(path: Path) -> str:
+    """Return a field as people write it: `spec.metrics[0].min`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"

@@ -1,5 +1,7 @@
 """The policy as it is replayed: in mode DryRun, asked of one server, and checked as far as it can be."""
 
+from collections.abc import Iterator, Mapping
+
 from pydantic import ValidationError
 
 from model_rollout.analysis.placeholders import Problem, Values
@@ -11,6 +13,7 @@ from model_rollout.api.metric import Metric, MetricAction
 from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.template import MetricTemplateSpec
 from model_rollout.backtest.manifests import InputError, Inputs, Manifest
+from model_rollout.backtest.schema import Fault
 from model_rollout.ports.kubernetes import Json
 
 _UID = "backtest"
@@ -31,8 +34,9 @@ def replayed(inputs: Inputs) -> tuple[Json, ModelRolloutSpec]:
     except ValidationError as error:
         first = error.errors()[0]
         raise inputs.rollout.error(("spec", *first["loc"]), first["msg"]) from None
-    _check_metrics(inputs, parsed)
-    _check_when(inputs, parsed)
+    known = {m.name: MetricTemplateSpec.model_validate(m.body["spec"]) for m in inputs.templates}
+    for fault in policy_faults(inputs.rollout.name, inputs.namespace, parsed, known):
+        raise inputs.rollout.error(fault.path, fault.message)
     return _body(inputs.rollout, inputs.namespace, "ModelRollout", spec), parsed
 
 
@@ -55,27 +59,37 @@ def _body(manifest: Manifest, namespace: str, kind: str, spec: Json) -> Json:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _check_metrics(inputs: Inputs, spec: ModelRolloutSpec) -> None:
-    """Raise for what the operator itself would refuse, with values that stand for those to come."""
-    known = {m.name: MetricTemplateSpec.model_validate(m.body["spec"]) for m in inputs.templates}
-    values = Values(
-        namespace=inputs.namespace,
-        name=inputs.rollout.name,
+def policy_faults(
+    name: str, namespace: str, spec: ModelRolloutSpec, templates: Mapping[str, MetricTemplateSpec]
+) -> Iterator[Fault]:
+    """Yield what the operator itself would refuse of a ModelRollout whose schema is right."""
+    values = stand_ins(name, namespace, spec)
+    for index, metric in enumerate(spec.metrics):
+        problem = _problem(metric, spec, templates, values)
+        if problem is not None and not problem.passing:
+            yield Fault(("spec", "metrics", index), problem.message)
+    acting = tuple(m.name for m in spec.metrics if m.action is MetricAction.ROLLBACK)
+    when = compile_when(spec.analysis.when, tuple(m.name for m in spec.metrics), acting)
+    if isinstance(when, Problem):
+        yield Fault(("spec", "analysis", "when"), when.message)
+
+
+def stand_ins(name: str, namespace: str, spec: ModelRolloutSpec) -> Values:
+    """Return values that stand for those to come."""
+    return Values(
+        namespace=namespace,
+        name=name,
         workload=spec.target_ref.name,
         pod_template_hash="6d4f5b7c9",
         revision=1,
         components={component.name: "image:tag" for component in spec.components},
     )
-    for index, metric in enumerate(spec.metrics):
-        problem = _problem(metric, spec, known, values)
-        if problem is not None and not problem.passing:
-            raise inputs.rollout.error(("spec", "metrics", index), problem.message)
 
 
 def _problem(
     metric: Metric,
     spec: ModelRolloutSpec,
-    known: dict[str, MetricTemplateSpec],
+    known: Mapping[str, MetricTemplateSpec],
     values: Values,
 ) -> Problem | None:
     resolved = resolve(metric, known, values)
@@ -83,13 +97,6 @@ def _problem(
         return resolved
     rule = metric_rule(resolved, spec, None)
     return rule if isinstance(rule, Problem) else None
-
-
-def _check_when(inputs: Inputs, spec: ModelRolloutSpec) -> None:
-    acting = tuple(m.name for m in spec.metrics if m.action is MetricAction.ROLLBACK)
-    when = compile_when(spec.analysis.when, tuple(m.name for m in spec.metrics), acting)
-    if isinstance(when, Problem):
-        raise inputs.rollout.error(("spec", "analysis", "when"), when.message)
 
 
 def where_written(inputs: Inputs, promql: str) -> InputError | None:
