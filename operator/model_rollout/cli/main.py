@@ -11,25 +11,49 @@ import yaml
 from model_rollout import __version__
 from model_rollout.api.crd import custom_resource_definitions
 from model_rollout.cli.backtest import add_backtest
-from model_rollout.cli.logs import configure_logs
-from model_rollout.cli.operator import Options, run_operator
+from model_rollout.cli.completion import add_completion
+from model_rollout.cli.diff import add_diff
+from model_rollout.cli.explain import add_explain
+from model_rollout.cli.history import add_history
+from model_rollout.cli.lint import add_lint
+from model_rollout.cli.output import program
+from model_rollout.cli.rollback import add_rollback
+from model_rollout.cli.status import add_status
+from model_rollout.cli.switch import add_pause, add_resume
+from model_rollout.cli.unquarantine import add_unquarantine
 
 _EPILOG = "Documentation: README.md; the custom resources: kubectl explain modelrollout.spec"
+
+_COMMANDS = (
+    add_status,
+    add_history,
+    add_diff,
+    add_explain,
+    add_rollback,
+    add_pause,
+    add_resume,
+    add_unquarantine,
+    add_lint,
+    add_backtest,
+)
+"""In the order of the help."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     root = argparse.ArgumentParser(
-        prog="modelrollout",
+        prog=program(),
         description="Guards model deployments by the evidence of their quality metrics.",
         epilog=_EPILOG,
     )
     root.add_argument("--version", action="version", version=f"modelrollout {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in _COMMANDS:
+        add(commands)
     crds = commands.add_parser("crds", help="print the CustomResourceDefinitions")
     crds.set_defaults(execute=_print_crds)
     _add_run(commands.add_parser("run", help="run the operator"))
-    add_backtest(commands)
+    add_completion(commands, root)
     return root
 
 
@@ -94,6 +118,10 @@ def _print_crds(_: argparse.Namespace) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
+    # Only here: the operator's framework takes longer to load than everything else together.
+    from model_rollout.cli.logs import configure_logs
+    from model_rollout.cli.operator import Options, run_operator
+
     configure_logs(chosen.log_format, chosen.log_level)
     options = Options(
         kubeconfig=chosen.kubeconfig,
