@@ -59,12 +59,12 @@ _BY_ITSELF: Mapping[str, Advice] = {
     ),
     "Watching": Advice(
         "The revision is proven, and no metric says anything against it.",
-        "It goes back when a metric is breached: {limits}.",
+        "A rollback begins when {when}.",
     ),
     "Suspicious": Advice(
         "A metric is outside of its bounds, or the evidence against the revision grows; there is not "
         "enough of it yet to tell a bad model from chance.",
-        "It goes back when the evidence suffices; when it was chance, the suspicion goes away by "
+        "A rollback begins when the evidence suffices; when it was chance, the suspicion goes away by "
         "itself. Whoever knows better does not have to wait.",
         ("status {name} --watch", _ROLLBACK),
     ),
@@ -102,11 +102,7 @@ _DONE: Mapping[str, Advice] = {
 }
 
 _HELD: Mapping[str, Advice] = {
-    "Paused": Advice(
-        "The kill switch is Pause: the model is measured, and nothing is written to the workload.",
-        "What is said above is done once the switch is None.",
-        (_RESUME,),
-    ),
+    "Paused": Advice("", "", (_RESUME,)),  # all of it is said by PAUSED
     "SwitchedBack": Advice(
         "The kill switch is Rollback, and there is one rollback for a flip.",
         "No automation acts until the switch is None.",
@@ -223,6 +219,14 @@ _UNSEEN = Advice(
     "It does within seconds where it runs and watches this namespace.",
     ("kubectl get pods --all-namespaces", "status {name} --watch"),
 )
+
+
+PAUSED = Advice(
+    "The kill switch is Pause: the model is measured, and nothing is written to the workload{because}.",
+    "Automation acts again once the switch is None.",
+    (_RESUME,),
+)
+"""Said first whatever else is the reason, as long as the switch is on."""
 
 
 def advice_for(reason: str) -> Advice:

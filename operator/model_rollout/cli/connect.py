@@ -19,7 +19,7 @@ from model_rollout.adapters.kubernetes.login import login_for
 from model_rollout.adapters.telemetry import Telemetry
 from model_rollout.api import GROUP
 from model_rollout.cli.kubeconfig import Place, place_of
-from model_rollout.cli.output import FAILED, INTERRUPTED, REFUSED, CommandError, tell
+from model_rollout.cli.output import FAILED, INTERRUPTED, REFUSED, CommandError, program, tell
 from model_rollout.ports.kubernetes import (
     ApiError,
     Forbidden,
@@ -168,7 +168,7 @@ def ended(chosen: argparse.Namespace, run: Callable[[], int]) -> int:
         status = run()
         sys.stdout.flush()
     except CommandError as error:
-        tell(f"modelrollout {chosen.command}: {error}")
+        tell(f"{program()} {chosen.command}: {error}")
         return error.status
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -14,7 +14,7 @@ from model_rollout.cli.output import (
     paragraph,
     table,
 )
-from model_rollout.cli.view import NO_SWITCH, Brakes, Rollout, colour_of, text, worrying
+from model_rollout.cli.view import NO_SWITCH, UNSEEN, Brakes, Rollout, colour_of, text, worrying
 from model_rollout.ports.kubernetes import Json
 
 _INDENT = "  "
@@ -48,12 +48,9 @@ def _head(rollout: Rollout, style: Style) -> list[str]:
         ("Reason", rollout.reason),
     ]
     sentence = paragraph(rollout.message, style, _INDENT)
-    unseen = [] if rollout.is_seen or not rollout.status else paragraph(_UNSEEN, style, _INDENT)
+    unseen = paragraph(UNSEEN, style, _INDENT) if rollout.is_outdated else []
     head = [style.paint(clean(what), Colour.STRONG), *table(facts, style, _INDENT)]
     return [*head, "", *sentence, *unseen]
-
-
-_UNSEEN = "The operator has not looked at the newest spec yet: what is shown here is about the one before."
 
 
 def _revision(rollout: Rollout) -> str:
@@ -72,7 +69,8 @@ def _switch(rollout: Rollout) -> Cell:
     since = (
         f" since {moment(seen.get('since'))} UTC" if rollout.seen_switch == rollout.switch else ""
     )
-    return Cell(f"{rollout.switch}{since}", Colour.WARN)
+    because = f": {rollout.switched_because}" if rollout.switched_because else ""
+    return Cell(f"{rollout.switch}{since}{because}", Colour.WARN)
 
 
 def _section(title: str, style: Style, lines: Sequence[str]) -> list[str]:

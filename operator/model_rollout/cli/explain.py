@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model_rollout.cli.advice import advice_for
+from model_rollout.cli.advice import PAUSED, advice_for
 from model_rollout.cli.cluster import Cluster
 from model_rollout.cli.connect import Connection, in_cluster
 from model_rollout.cli.kubeconfig import Place, add_place, object_name
@@ -23,8 +23,9 @@ from model_rollout.cli.output import (
     show,
     style_of,
 )
+from model_rollout.cli.switch import PAUSE
 from model_rollout.cli.targets import other_revisions
-from model_rollout.cli.view import Brakes, Rollout, by_number, component_text, worrying
+from model_rollout.cli.view import UNSEEN, Brakes, Rollout, by_number, component_text, worrying
 from model_rollout.ports.kubernetes import Json
 
 _TRANSACTION = ("RollingBack", "Verifying")
@@ -70,11 +71,13 @@ class Explanation:
 
 def explained(rollout: Rollout, revisions: list[Json], now: float, place: Place) -> Explanation:
     """Return the explanation; `now` in seconds since the epoch."""
-    advice = advice_for(rollout.reason)
     words = _words(rollout)
+    advices = [*([PAUSED] if rollout.switch == PAUSE else []), advice_for(rollout.reason)]
+    commands = dict.fromkeys(command for advice in advices for command in advice.commands)
     sentences = [
+        UNSEEN if rollout.is_outdated else "",
         _deployed(rollout, revisions),
-        " ".join(filter(None, (advice.means, advice.then))).format_map(words),
+        *(f"{advice.means} {advice.then}".strip().format_map(words) for advice in advices),
         *_target(rollout, revisions, now, place),
         *_brakes(rollout, now),
         *_conditions(rollout),
@@ -86,7 +89,7 @@ def explained(rollout: Rollout, revisions: list[Json], now: float, place: Place)
         rollout.reason,
         rollout.message,
         tuple(filter(None, sentences)),
-        tuple(_command(command.format_map(words), place) for command in advice.commands),
+        tuple(_command(command.format_map(words), place) for command in commands),
     )
 
 
@@ -106,14 +109,26 @@ def _words(rollout: Rollout) -> dict[str, str]:
         "cooldown": written.get("cooldown") or "the cooldown",
         "maxReverts": (spec.get("quarantine") or {}).get("maxReverts", "some"),
         "budget": f"{budget.get('maxRollbacks', '?')} within {budget.get('per', '?')}",
-        "limits": _limits(rollout) or "none is measured yet",
+        "when": _when(rollout),
+        "because": f" ({rollout.switched_because})" if rollout.switched_because else "",
     }
     return {name: str(text) for name, text in texts.items()}
 
 
-def _limits(rollout: Rollout) -> str:
-    metrics = rollout.status.get("metrics") or ()
-    return ", ".join(f"{m.get('name')} {m.get('limit', '')}".strip() for m in metrics)
+def _when(rollout: Rollout) -> str:
+    """What would lead to a rollback."""
+    wanted = (rollout.spec.get("analysis") or {}).get("when") or "Any"
+    acting = [
+        str(metric.get("name"))
+        for metric in rollout.spec.get("metrics") or ()
+        if metric.get("action", "Rollback") not in ("Notify", "None")
+    ]
+    limits = {m.get("name"): m.get("limit") for m in rollout.status.get("metrics") or ()}
+    texts = ", ".join(f"{name} {limits.get(name) or ''}".strip() for name in acting)
+    if wanted in ("Any", "All"):
+        which = "one of these is" if wanted == "Any" else "all of these are"
+        return f"{which} breached: {texts}" if len(acting) > 1 else f"this is breached: {texts}"
+    return f"this holds: {wanted}"
 
 
 def _command(text: str, place: Place) -> str:

@@ -6,11 +6,10 @@ from typing import Any
 from model_rollout.cli.cluster import Changed, Cluster
 from model_rollout.cli.kubeconfig import Place
 from model_rollout.cli.output import CommandError
-from model_rollout.cli.view import Rollout
+from model_rollout.cli.view import REASON_ANNOTATION, Rollout
 from model_rollout.ports.kubernetes import Json
 from model_rollout.revisions.places import Path, pointer
 
-REASON_ANNOTATION = "modelrollout.dev/reason"
 _TRIES = 5
 
 _SWITCH: Path = ("spec", "killSwitch")

@@ -1,7 +1,7 @@
 """Checks manifests with the code that reads them: schema, rules, templates, components."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,12 +68,12 @@ class Report:
         return tuple(told for told in self.told if told.severity is Severity.NOTE)
 
 
-def check(files: Iterable[str]) -> Report:
-    """Check all objects of ours in the files, in their order."""
+def check(files: Sequence[str]) -> Report:
+    """Check all objects of ours in the files; what is told is in the order of files and lines."""
     told: list[Told] = []
     found: list[Manifest] = []
-    for file in files:
-        path = _STANDARD_INPUT if file == "-" else file
+    paths = [_STANDARD_INPUT if file == "-" else file for file in files]
+    for path in paths:
         try:
             found += manifests_in(path)
         except InputError as error:
@@ -81,8 +81,9 @@ def check(files: Iterable[str]) -> Report:
     ours = [m for m in found if str(m.body.get("apiVersion", "")).startswith(f"{GROUP}/")]
     if not ours and not told:
         message = f"there is no ModelRollout or MetricTemplate ({API_VERSION}): name another file"
-        told.append(Told(", ".join(files), None, "", message))
+        told.append(Told(paths[0], None, "", message))
     told += _Objects(found, ours).told()
+    told.sort(key=lambda one: (paths.index(one.file), one.line or 0))
     return Report(tuple(told), tuple(m.body["kind"] for m in ours))
 
 

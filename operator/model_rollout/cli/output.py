@@ -93,10 +93,11 @@ def clean(text: str) -> str:
 class Columns:
     """Rows in columns that never get narrower, so that rows may come later."""
 
-    def __init__(self, style: Style, indent: str = "") -> None:
+    def __init__(self, style: Style, indent: str = "", least: Sequence[int] = ()) -> None:
+        """`least`: widths to begin with, for rows that come later."""
         self._style = style
         self._indent = indent
-        self._widths: list[int] = []
+        self._widths = list(least)
 
     def lines(self, rows: Sequence[Row]) -> list[str]:
         """Return rows as lines; an empty text shows as `<none>`.

@@ -112,9 +112,11 @@ def impossible(
     if sentence := blocked(rollout):
         return sentence
     done = (rollout.status.get("killSwitch") or {}).get("transaction")
-    if rollout.switch == ROLLBACK and done and not rollout.transaction:
+    running = rollout.transaction.get("to")
+    if rollout.switch == ROLLBACK and done and (running is None or to not in (None, running)):
+        state = "has ended" if running is None else f"goes to revision {running}"
         return (
-            "the kill switch is Rollback already and its rollback has ended; for another one write "
+            f"the kill switch is Rollback already and its rollback {state}; for another one write "
             f"first: {place.hint('resume', rollout.name)}"
         )
     if to is not None:
@@ -188,7 +190,7 @@ async def _wait(
     cluster: Cluster, written: Rollout, place: Place, chosen: argparse.Namespace
 ) -> int:
     """Tell what happens, and how it ended."""
-    columns, told = Columns(Style()), [""]
+    columns, told = Columns(Style(), least=(8, 11)), [""]
 
     def progress(rollout: Rollout) -> None:
         if rollout.is_seen and rollout.message != told[-1]:

@@ -94,6 +94,10 @@ _HEADS: Row = (
 )
 
 
+_LEAST = (10, 12, 11, 8, 6, 8, 8)
+"""Widths of columns whose contents come later."""
+
+
 def _row(rollout: Rollout, *, gone: bool = False) -> Row:
     switched = rollout.switch != NO_SWITCH
     return (
@@ -126,7 +130,8 @@ async def _watch_documents(changes: AsyncIterator[Change], chosen: argparse.Name
 
 
 async def _watch_all(changes: AsyncIterator[Change], place: Place) -> int:
-    columns, seen = Columns(style_of()), dict[str, Row]()
+    least = _LEAST[not place.everywhere :]
+    columns, seen = Columns(style_of(), least=least), dict[str, Row]()
     show(columns.lines([_HEADS[not place.everywhere :]]))
     async for change in changes:
         row = _row(Rollout(change.body), gone=change.gone)
@@ -141,7 +146,7 @@ async def _watch_one(
 ) -> int:
     style = style_of()
     # Sentences are not cut: they are what one waits for.
-    columns, last = Columns(Style(style.colours)), None
+    columns, last = Columns(Style(style.colours), least=_LEAST_EVENT), None
     async for change in changes:
         rollout = Rollout(change.body)
         if change.gone:
@@ -158,6 +163,7 @@ async def _watch_one(
     return FAILED
 
 
+_LEAST_EVENT = (8, 11, 8, 6, 8, 8, 15)
 _EVENT = ("PHASE", "REVISION", "STABLE", "SWITCH", "BREACHED", "REASON", "MESSAGE")
 
 

@@ -13,6 +13,12 @@ from model_rollout.cli.output import Colour, epoch
 from model_rollout.ports.kubernetes import Json
 
 NO_SWITCH = "None"
+REASON_ANNOTATION = "modelrollout.dev/reason"
+"""Why the kill switch was flipped, as the person says who did it."""
+
+UNSEEN = (
+    "The operator has not looked at the newest spec yet: what is said here is about the one before."
+)
 
 _PHASES = {
     "Healthy": Colour.GOOD,
@@ -95,6 +101,12 @@ class Rollout:
         return str((self.status.get("killSwitch") or {}).get("value") or NO_SWITCH)
 
     @property
+    def switched_because(self) -> str:
+        """Why it was flipped; empty where nobody said, and where it is off."""
+        annotations = self.body["metadata"].get("annotations") or {}
+        return "" if self.switch == NO_SWITCH else str(annotations.get(REASON_ANNOTATION) or "")
+
+    @property
     def current(self) -> int | None:
         """The number of the revision that is deployed."""
         return _number(self.status.get("current"))
@@ -123,6 +135,11 @@ class Rollout:
         """Tell whether the status speaks of the newest spec."""
         generation = int(self.body["metadata"].get("generation") or 0)
         return int(self.status.get("observedGeneration") or 0) >= generation
+
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether there is a status, and it speaks of an older spec."""
+        return bool(self.status) and not self.is_seen
 
     def condition(self, type_: str) -> Json:
         """Return a condition; empty when it is not there."""

@@ -82,7 +82,12 @@ def moments(value: Any) -> Any:
 
 def body(written: dict[str, Any]) -> dict[str, Any]:
     name = written.get("name", "sentiment")
-    metadata = {"name": name, "namespace": written.get("namespace", "ml"), "generation": 1}
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": written.get("namespace", "ml"),
+        "generation": 1,
+    }
+    metadata["annotations"] = written.get("annotations", {})
     analysis = {"interval": "30s", "settle": "30s", "warmUp": "2m", "bakeTime": "1h"}
     limits = {"verifyFor": "5m", "deadline": "30m", "cooldown": "10m"}
     budget = {"maxRollbacks": 3, "per": "24h"}

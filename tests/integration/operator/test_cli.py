@@ -227,7 +227,7 @@ def test_pause_holds_without_an_operator(case: Scenario) -> None:
     assert "so nothing may guard the model" in said
     assert "the operator has not looked at it yet: is it running?" in person.types("status")
     said = person.types("rollback", NAME, "--yes", status=2)
-    assert "nothing is recorded of model yet" in said
+    assert f"nothing is recorded of {NAME} yet" in said
 
 
 def test_status_follows_changes_until_it_is_interrupted(case: Scenario) -> None:
@@ -261,7 +261,7 @@ def test_status_follows_as_documents_and_sees_a_deletion(case: Scenario) -> None
     one.wait_for("Pause")
     case.site.kube.delete("ModelRollout", case.namespace, NAME)
     every.wait_for(f"^{NAME} +Deleted")
-    one.wait_for("model was deleted: nothing guards it now")
+    one.wait_for(f"{NAME} was deleted: nothing guards it now")
     assert one.wait() == 1
     assert documents.interrupt() == 130
     assert every.interrupt() == 130

@@ -15,8 +15,9 @@ import yaml
 
 from model_rollout.cli import advice, connect
 from model_rollout.cli.advice import advice_for
-from model_rollout.cli.main import main
+from model_rollout.cli.main import main, parser
 from model_rollout.cli.output import CommandError
+from model_rollout.cli.words import commands_of
 from model_rollout.decision.reasons import Reason
 from model_rollout.ports.kubernetes import Forbidden, NotFound, Unauthorized
 from unit.cli.made_up import Json, MadeUpConnection, event, page, rollout
@@ -109,7 +110,8 @@ def test_interrupted(capsys: Captured) -> None:
 
 def test_a_reader_that_has_seen_enough() -> None:
     """As in `modelrollout completion bash | head -1`."""
-    code = "import sys; from model_rollout.cli import connect; import argparse\n" + (
+    code = (
+        "import sys, argparse; from model_rollout.cli import connect\n"
         "def run():\n    print('x' * 10**6, flush=True)\n    return 0\n"
         "sys.exit(connect.ended(argparse.Namespace(command='status'), run))"
     )
@@ -276,3 +278,16 @@ def test_resources_that_the_cluster_does_not_know(script: Script, capsys: Captur
     script(NotFound("x"), NotFound("x"))
     assert main(["status", "sentiment"]) == 1
     assert "modelrollout crds | kubectl apply" in capsys.readouterr().err
+
+
+def test_every_command_and_flag_of_a_person_is_documented() -> None:
+    docs = Path(__file__).resolve().parents[3] / "docs"
+    text = (docs / "cli.md").read_text()
+    for command in commands_of(parser()):
+        assert f"`{command.name}" in text
+        if command.name not in ("run", "backtest"):
+            told = [any(f"`{n}" in text for n in flag.names) for flag in command.flags]
+            missing = [
+                f.names for f, is_told in zip(command.flags, told, strict=True) if not is_told
+            ]
+            assert missing == [("-h", "--help")]

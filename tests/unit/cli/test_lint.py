@@ -102,11 +102,11 @@ def test_all_problems_are_told_at_once(lint: Lint) -> None:
     text = ROLLOUT.replace("min: 0.85", "min: high").replace("name: MODEL_URI", "nam: X")
     *told, summary = lint(text, TEMPLATE.replace("args.app", "args.ap"), "a: [b")
     assert [line.split(": ")[0] for line in told] == [
-        "2.yaml, line 1",
         "0.yaml, line 7",
         "0.yaml, line 7",
         "0.yaml, line 11",
         "1.yaml, line 8",
+        "2.yaml, line 1",
     ]
     assert summary == "1 MetricTemplate, 1 ModelRollout: 5 problems"
 

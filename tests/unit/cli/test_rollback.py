@@ -1,16 +1,21 @@
 """When a rollback has ended, and the question before it."""
 
 import io
+import os
+import pty
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model_rollout.cli import rollback
 from model_rollout.cli.output import CommandError
-from model_rollout.cli.rollback import End, end_of, plan
+from model_rollout.cli.rollback import End, end_of, impossible, plan
 from model_rollout.cli.view import Rollout
-from unit.cli.made_up import rollout
+from unit.cli.made_up import PLACE, rollout
 
 
 def state(switch: str = "Rollback", **status: Any) -> Rollout:
@@ -48,6 +53,26 @@ def test_plan_without_what_is_not_known() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "to", "said"),
+    [
+        ({}, None, "its rollback has ended; for another one write first: modelrollout resume"),
+        ({"transaction": {"to": 1}}, 3, "its rollback goes to revision 1; for another one write"),
+        ({"transaction": {"to": 1}}, 1, ""),
+        ({"transaction": {"to": 1}}, None, ""),
+        ({"reason": "TargetTaken", "message": "other guards it"}, None, "other guards it"),
+        ({"current": None}, None, "nothing is recorded of sentiment yet"),
+    ],
+)
+def test_one_rollback_for_a_flip(status: dict[str, Any], to: int | None, said: str) -> None:
+    found = state(**{"current": {"revision": 2}} | status)
+    component = {"name": "weights", "value": "v"}
+    revisions = [{"spec": {"number": n, "components": [component]}} for n in (1, 2, 3)]
+    sentence = impossible(found, revisions, to, 0.0, PLACE)
+    assert said in sentence
+    assert bool(sentence) is bool(said)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -69,3 +94,25 @@ def test_where_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError, match="write --yes") as raised:
         rollback._confirmed()
     assert raised.value.status == 2
+
+
+def test_ctrl_c_at_the_question_ends_it_at_once() -> None:
+    """asyncio's own handler would wait until the line is entered."""
+    code = (
+        "import asyncio, sys, argparse\n"
+        "from model_rollout.cli import connect, rollback\n"
+        "async def ask(): return rollback._confirmed()\n"
+        "chosen = argparse.Namespace(command='rollback')\n"
+        "sys.exit(connect.ended(chosen, lambda: asyncio.run(ask())))\n"
+    )
+    ours, theirs = pty.openpty()
+    folder = Path(rollback.__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"PYTHONPATH": str(folder)},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        assert os.read(ours, 100) == b"Go on? [y/N] "
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    os.close(ours)
