@@ -101,14 +101,14 @@ async def connected(place: Place) -> AsyncIterator[Connection]:
     configuration = Configuration()
     try:
         await login_for(place.kubeconfig, place.context)(configuration)
+        connection = Connection(configuration, place)
     except Unauthorized as error:
         what = f"context {place.context} of the kubeconfig" if place.context else "the account"
         raise CommandError(f"{error}: correct {what}, or write --context", REFUSED) from None
-    except ValueError as error:  # a certificate or a key that is none
-        raise CommandError(
-            f"cannot log in: {type(error).__name__}: correct the kubeconfig"
-        ) from None
-    connection = Connection(configuration, place)
+    except (ValueError, OSError) as error:  # a certificate or a key that is none, or is not there
+        what = f"the certificates of context {place.context}" if place.context else "the account"
+        name = type(error).__name__
+        raise CommandError(f"cannot log in: {name}: correct {what}", REFUSED) from None
     try:
         yield connection
     finally:

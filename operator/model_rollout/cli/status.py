@@ -78,8 +78,13 @@ def _say_if_empty(rollouts: list[Rollout], place: Place) -> None:
 
 def overview(rollouts: list[Rollout], everywhere: bool, style: Style) -> list[str]:
     """Return one line for each ModelRollout, below a line of heads; nothing for none."""
-    rows = [_HEADS[not everywhere :], *(_row(rollout)[not everywhere :] for rollout in rollouts)]
+    rows = [_in_one(row, everywhere) for row in (_HEADS, *map(_row, rollouts))]
     return Columns(style).lines(rows) if rollouts else []
+
+
+def _in_one(row: Row, everywhere: bool) -> Row:
+    """Leave out the namespace where there is only one."""
+    return row if everywhere else row[1:]
 
 
 _HEADS: Row = (
@@ -130,14 +135,14 @@ async def _watch_documents(changes: AsyncIterator[Change], chosen: argparse.Name
 
 
 async def _watch_all(changes: AsyncIterator[Change], place: Place) -> int:
-    least = _LEAST[not place.everywhere :]
+    least = _LEAST if place.everywhere else _LEAST[1:]
     columns, seen = Columns(style_of(), least=least), dict[str, Row]()
-    show(columns.lines([_HEADS[not place.everywhere :]]))
+    show(columns.lines([_in_one(_HEADS, place.everywhere)]))
     async for change in changes:
         row = _row(Rollout(change.body), gone=change.gone)
         if seen.get(change.body["metadata"]["uid"]) != row:
             seen[change.body["metadata"]["uid"]] = row
-            show(columns.lines([row[not place.everywhere :]]))
+            show(columns.lines([_in_one(row, place.everywhere)]))
     return FAILED
 
 

@@ -1,6 +1,7 @@
 """Whole commands over a made-up cluster: what is printed where, and how they end."""
 
 import argparse
+import base64
 import contextlib
 import json
 import os
@@ -291,3 +292,42 @@ def test_every_command_and_flag_of_a_person_is_documented() -> None:
                 f.names for f, is_told in zip(command.flags, told, strict=True) if not is_told
             ]
             assert missing == [("-h", "--help")]
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        {"certificate-authority-data": base64.b64encode(b"no certificate").decode()},
+        {"certificate-authority": "/none"},
+        {"certificate-authority-data": "***"},
+    ],
+)
+def test_certificates_that_are_none(
+    tmp_path: Path, capsys: Captured, cluster: dict[str, str]
+) -> None:
+    entry = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    body = {
+        "current-context": "c",
+        "contexts": [entry],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"} | cluster}],
+        "users": [{"name": "u", "user": {"token": "secret"}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(body))
+    assert main(["status", "--kubeconfig", str(tmp_path / "config")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("modelrollout status: cannot log in")
+    assert "context c" in err
+    assert "secret" not in err
+
+
+def test_a_server_that_is_not_there(tmp_path: Path, capsys: Captured) -> None:
+    entry = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    body = {
+        "current-context": "c",
+        "contexts": [entry],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(body))
+    assert main(["status", "--kubeconfig", str(tmp_path / "config")]) == 1
+    assert "the API server cannot be asked (GET /apis/modelrollout.dev" in capsys.readouterr().err
