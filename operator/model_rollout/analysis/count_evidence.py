@@ -18,6 +18,7 @@ from model_rollout.analysis.measurement import (
     Window,
 )
 from model_rollout.analysis.past import PastQuestion, reach
+from model_rollout.analysis.promql import selector_of
 from model_rollout.analysis.slots import NO_SLOTS, Item, Ledger, Slot, fold, with_open
 
 EMPTY = "empty"
@@ -235,7 +236,10 @@ def rejudged(evidence: CountEvidence, rule: CountRule) -> CountEvidence:
 
 
 def past(rule: CountRule, evidence: CountEvidence, now: float) -> tuple[PastQuestion, ...]:
-    """Return what to ask of history; nothing while the windows of the checks are gapless."""
+    """Return what to ask of history; nothing while the windows of the checks are gapless.
+
+    Of what many guards share only our part: the history of all of them nobody else could use.
+    """
     start = evidence.start
     if start is None or rule.problem or not _is_owed(rule, evidence, start, now):
         return ()
@@ -245,7 +249,8 @@ def past(rule: CountRule, evidence: CountEvidence, now: float) -> tuple[PastQues
         known = start if arm.newest is None else arm.newest
         begin = max(known - rule.lookback, earliest)
         found += [
-            PastQuestion(selector, Shape.WINDOW, begin, now, 0.0) for selector in pair.selectors
+            PastQuestion(selector_of(selector, rule.group), Shape.WINDOW, begin, now, 0.0)
+            for selector in pair.selectors
         ]
     return tuple(found)
 

@@ -13,19 +13,6 @@ ALL = f'{BOUND}="+Inf"'
 """Matches the bucket of all outcomes."""
 
 
-def with_matcher(selector: str, matcher: str) -> str:
-    """Return a plain selector with one more matcher.
-
-    A plain selector ends with its matchers, so that a brace at the end closes them, whatever its
-    strings hold.
-    """
-    text = selector.strip()
-    if not text.endswith("}"):
-        return f"{text}{{{matcher}}}"
-    head = text[:-1].rstrip().removesuffix(",").rstrip()
-    return f"{head}{matcher}}}" if head.endswith("{") else f"{head},{matcher}}}"
-
-
 def at_most(limit: float) -> str:
     """Return the matcher of the bucket whose upper bound is `limit`, however its text is written.
 

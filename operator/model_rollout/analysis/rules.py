@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from model_rollout.analysis.count_rule import HOUR, CountRule, Pair, Role
 from model_rollout.analysis.detector import Design, Hypothesis, OneSample, TwoSample
-from model_rollout.analysis.histogram import ALL, at_most, with_matcher
+from model_rollout.analysis.histogram import ALL, at_most
 from model_rollout.analysis.placeholders import Problem
-from model_rollout.analysis.promql import longest_range
+from model_rollout.analysis.promql import longest_range, with_matcher
 from model_rollout.analysis.templates import ResolvedMetric
 from model_rollout.analysis.values import ValueRule
 from model_rollout.api.metric import Baseline, BaselineFrom, Metric, MetricAction

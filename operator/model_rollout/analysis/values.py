@@ -22,6 +22,7 @@ from model_rollout.analysis.measurement import (
     Window,
 )
 from model_rollout.analysis.past import PastQuestion
+from model_rollout.analysis.promql import expression_of
 from model_rollout.analysis.report import MetricClass as MetricClass
 from model_rollout.api.metric import MetricAction, OnNoData
 
@@ -265,7 +266,7 @@ def past(rule: ValueRule, evidence: ValueEvidence, now: float) -> tuple[PastQues
         return ()  # it is measured from its start on: nothing was before this process
     begin = max(start, now - rule.reach)
     return tuple(
-        PastQuestion(question.promql, Shape.VALUE, begin, now, rule.pace)
+        PastQuestion(expression_of(question.promql, rule.group), Shape.VALUE, begin, now, rule.pace)
         for question in questions(rule)
     )
 

@@ -10,7 +10,6 @@ from model_rollout.analysis.histogram import (
     at_most,
     bounds_question,
     no_bucket,
-    with_matcher,
 )
 from model_rollout.analysis.measurement import Sample, Series, Window
 
@@ -73,26 +72,6 @@ def test_other_numbers_are_not(number: float, other: float) -> None:
 
 def test_matcher_holds_no_backslash() -> None:
     assert "\\" not in at_most(0.125)
-
-
-@pytest.mark.parametrize(
-    ("selector", "expected"),
-    [
-        ("x_bucket", "x_bucket{M}"),
-        (" x_bucket ", "x_bucket{M}"),
-        ("x_bucket{}", "x_bucket{M}"),
-        ("x_bucket{ }", "x_bucket{M}"),
-        ('x_bucket{app="a"}', 'x_bucket{app="a",M}'),
-        ('x_bucket{app="a",}', 'x_bucket{app="a",M}'),
-        ('x_bucket{app="a" , }', 'x_bucket{app="a",M}'),
-        ('{__name__="x_bucket"}', '{__name__="x_bucket",M}'),
-        ('{"x.bucket", app="a"}', '{"x.bucket", app="a",M}'),
-        ("x_bucket{path=\"/{id}\",q='}'}", "x_bucket{path=\"/{id}\",q='}',M}"),
-        ("x_bucket{path=`,}`}", "x_bucket{path=`,}`,M}"),
-    ],
-)
-def test_matcher_is_added_to_a_selector(selector: str, expected: str) -> None:
-    assert with_matcher(selector, "M") == expected
 
 
 def test_bounds_are_asked_for_by_group() -> None:

@@ -1,8 +1,13 @@
-"""How far an expression looks back."""
+"""How far an expression looks back, and how one is narrowed."""
 
 import pytest
 
-from model_rollout.analysis.promql import longest_range
+from model_rollout.analysis.promql import (
+    expression_of,
+    longest_range,
+    selector_of,
+    with_matcher,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +40,28 @@ from model_rollout.analysis.promql import longest_range
 )
 def test_longest_range(query: str, length: float) -> None:
     assert longest_range(query) == length
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("x_bucket", "x_bucket{M}"),
+        (" x_bucket ", "x_bucket{M}"),
+        ("x_bucket{}", "x_bucket{M}"),
+        ("x_bucket{ }", "x_bucket{M}"),
+        ('x_bucket{app="a"}', 'x_bucket{app="a",M}'),
+        ('x_bucket{app="a",}', 'x_bucket{app="a",M}'),
+        ('x_bucket{app="a" , }', 'x_bucket{app="a",M}'),
+        ('{__name__="x_bucket"}', '{__name__="x_bucket",M}'),
+        ('{"x.bucket", app="a"}', '{"x.bucket", app="a",M}'),
+        ("x_bucket{path=\"/{id}\",q='}'}", "x_bucket{path=\"/{id}\",q='}',M}"),
+        ("x_bucket{path=`,}`}", "x_bucket{path=`,}`,M}"),
+    ],
+)
+def test_matcher_is_added_to_a_selector(selector: str, expected: str) -> None:
+    assert with_matcher(selector, "M") == expected
+
+
+def test_without_labels_nothing_is_narrowed() -> None:
+    assert selector_of("x_total", ()) == "x_total"
+    assert expression_of("max(x)", ()) == "max(x)"

@@ -62,7 +62,7 @@ class Answers:
         self.asked.append(promql)
         selector, _, length = promql.rstrip("s]").partition("\n[")
         end = self.time
-        return self._between(selector, end - float(length), end)
+        return self._between(selector, end - float(length or INTERVAL), end)
 
     async def query_range(
         self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
@@ -229,3 +229,38 @@ async def test_guards_of_a_group_share_one_question() -> None:
         item.rule = replace(item.rule, group=LABELS)
         await measurer.measure(memory, Endpoint("http://p:9090"), INTERVAL, NOW, counts=False)
     assert answers.asked == ["right\n[300s]", "all\n[300s]"]
+
+
+def of_pod(name: str, series: SeriesResult) -> Series:
+    """The series of a counter under the name of another pod."""
+    assert isinstance(series, tuple)
+    return Series((("pod", name),), series[0].samples)
+
+
+async def test_guard_of_a_group_reads_back_its_own_past_only() -> None:
+    bad, good = degrading().counters["right"], counter(1.0, NOW + 900.0)
+    total = degrading().counters["all"]
+    answers = Answers()
+    answers.counters = {
+        "right": (of_pod("a", good), of_pod("b", bad)),
+        "all": (of_pod("a", total), of_pod("b", total)),
+        'right{pod="a"}': (of_pod("a", good),),
+        'all{pod="a"}': (of_pod("a", total),),
+    }
+    memory = fresh(COUNTS)
+    item = memory.measured["accuracy"]
+    item.rule = replace(item.rule, group=LABELS)
+    await measured(answers, memory)
+    assert told(memory).metric_class is MetricClass.CLEAR
+    assert told(memory).bad == 0.0
+
+
+async def test_value_of_a_group_reads_back_its_own_past_only() -> None:
+    answers = Answers()
+    answers.past["accuracy"] = BAD_PAST  # of the only other guard that there was then
+    memory = fresh(VALUES[:1])
+    item = memory.measured["accuracy"]
+    item.rule = replace(item.rule, group=LABELS)
+    answers.counters["accuracy"] = (Series(LABELS, (Sample(NOW, 0.9),)),)
+    await measured(answers, memory)
+    assert told(memory).checks == 1

@@ -116,3 +116,23 @@ def test_one_query_an_interval_answers_for_all_who_share_a_template(case: Scenar
         patched = {write.request.name for write in case.patches(committed=False)}
         assert patched <= {names[7]}
         assert {q.promql for q in prometheus.questions("/query")} == {shared["query"]}
+
+
+def test_restart_reads_back_only_what_is_of_the_guard(case: Scenario) -> None:
+    """Another model of the template answers badly: what was counted of it is nobody else's."""
+    counts = {
+        kind: f'{counter}{{ns="{case.namespace}",of!=""}}'
+        for kind, counter in (("bad", "wrong_total"), ("total", "answers_total"))
+    }
+    shared = {"name": "errors", "counts": counts, "max": 0.2, "groupBy": {"of": "{{workload}}"}}
+    case.site.kube.create(template("shared", shared), case.namespace)
+    case.site.source.serve(case.namespace, 100.0, FEW, of="model")
+    case.site.source.serve(case.namespace, 400.0, MANY, of="another")
+    operator = case.stable("v1", metrics=[used("shared", name="errors")])
+    operator.wait_for_checks(5)
+    operator.kill()
+    again = case.start_operator()
+    again.wait_for_checks(5)
+    [metric] = case.status()["metrics"]
+    assert (metric["state"], metric["class"]) == ("Good", "Clear")
+    assert (case.status()["attempts"], case.patches(committed=False)) == (0, [])
