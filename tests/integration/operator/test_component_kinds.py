@@ -221,3 +221,15 @@ def test_two_components_at_one_place_are_reported(case: Scenario) -> None:
         "component weights: its value stands within that of component flag; write each place once"
     )
     assert case.patches(committed=False) == []
+
+
+def test_flag_whose_place_would_be_a_guess_is_not_restored(case: Scenario) -> None:
+    good(case, FLAG, script("prepare; serve m --revision=good"))
+    case.deploy("v2", **script("prepare; serve m"))
+    last = case.wait_for_outcome("Refused")
+    assert last["message"] == (
+        "revision 1 cannot be restored: component part: '--revision' is absent, and the script of the "
+        "shell has not exactly one command that it could belong to; write --revision=VALUE where it "
+        "belongs"
+    )
+    assert case.patches(committed=False) == []
