@@ -27,7 +27,16 @@ class ComponentKind(StrEnum):
     IMAGE = "Image"
     ENV = "Env"
     ARG = "Arg"
+    FIELD = "Field"
     POD_TEMPLATE = "PodTemplate"
+
+
+class ValueType(StrEnum):
+    """How the text of a value is meant."""
+
+    STRING = "String"
+    JSON = "Json"
+    ABSENT = "Absent"
 
 
 class ComponentValue(ApiModel):
@@ -40,6 +49,11 @@ class ComponentValue(ApiModel):
     )
     value: Annotated[str, Field(max_length=262144)] = Field(
         description="The value as it was written; a pod template as canonical JSON."
+    )
+    type: ValueType = Field(
+        ValueType.STRING,
+        description="String: the value is the text. Json: the text is a number or a truth value as "
+        "JSON. Absent: the flag was not there at all, and the value is empty.",
     )
     pinned: bool = Field(
         True,

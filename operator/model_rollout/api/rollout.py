@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from model_rollout.api.component import COMPONENT_RULES, Components, whole_template
 from model_rollout.api.metric import Metric as Metric
 from model_rollout.api.metric import MetricAction as MetricAction
 from model_rollout.api.prometheus import Prometheus
@@ -12,7 +13,6 @@ from model_rollout.api.types import (
     ApiModel,
     Duration,
     Interval,
-    Label,
     ObjectName,
     PositiveDuration,
     cel,
@@ -50,61 +50,6 @@ class TargetRef(ApiModel):
     api_version: Literal["apps/v1"] = Field("apps/v1", description="API version of the workload.")
     kind: Literal["Deployment"] = Field("Deployment", description="Kind of the workload.")
     name: ObjectName = Field(description="Name of the workload.")
-
-
-class ImageComponent(ApiModel):
-    """The image of one container."""
-
-    container: Label = Field(description="Name of the container (or init container).")
-
-
-class EnvComponent(ApiModel):
-    """The literal value of one environment variable; `valueFrom` is refused."""
-
-    container: Label = Field(description="Name of the container (or init container).")
-    name: Annotated[str, Field(min_length=1, max_length=253)] = Field(
-        description="Name of the environment variable, for example MODEL_URI."
-    )
-
-
-class ArgComponent(ApiModel):
-    """The value of one command line flag, written as `--flag=value` or as `--flag value`."""
-
-    container: Label = Field(description="Name of the container (or init container).")
-    flag: Annotated[str, Field(min_length=2, max_length=100, pattern=r"^-{1,2}[^=\s]+$")] = Field(
-        description="The flag with its dashes, for example --revision.",
-        json_schema_extra=validations(
-            cel("self.startsWith('-')", "write the flag with its dashes, for example --revision")
-        ),
-    )
-
-
-class PodTemplateComponent(ApiModel):
-    """The whole pod template, as `kubectl rollout undo` restores it."""
-
-
-_ONE_KIND = "[has(self.image), has(self.env), has(self.arg), has(self.podTemplate)]"
-
-
-class Component(ApiModel):
-    """One versioned part of the model."""
-
-    model_config = ConfigDict(
-        json_schema_extra=validations(
-            cel(
-                f"{_ONE_KIND}.filter(x, x).size() == 1",
-                "write exactly one of image, env, arg or podTemplate in a component",
-            )
-        )
-    )
-
-    name: Label = Field(description="Name of the component, used in messages and in the history.")
-    image: ImageComponent | None = Field(None, description="The image of a container.")
-    env: EnvComponent | None = Field(None, description="A literal environment variable.")
-    arg: ArgComponent | None = Field(None, description="The value of a command line flag.")
-    pod_template: PodTemplateComponent | None = Field(
-        None, description="The whole pod template. Cannot be combined with other components."
-    )
 
 
 class Analysis(ApiModel):
@@ -210,10 +155,6 @@ class History(ApiModel):
     )
 
 
-def _whole_template() -> tuple[Component, ...]:
-    return (Component(name="template", pod_template=PodTemplateComponent()),)
-
-
 class ModelRolloutSpec(ApiModel):
     """What to guard, how to measure it, and what to do when it turns bad."""
 
@@ -232,27 +173,11 @@ class ModelRolloutSpec(ApiModel):
             )
         ),
     )
-    components: Annotated[
-        tuple[Component, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map())
-    ] = Field(
-        default_factory=_whole_template,
+    components: Components = Field(
+        default_factory=whole_template,
         description="What makes up a version of the model. The rest of the pod template is "
         "observed: it belongs to the identity of a revision and is never written.",
-        json_schema_extra=validations(
-            cel(
-                "self.size() == 1 || !self.exists(c, has(c.podTemplate))",
-                "podTemplate is the whole template: list it alone, or list image, env and arg "
-                "components without it",
-            ),
-            *(
-                cel(
-                    f"self.filter(c, has(c.{kind})).all(c, "
-                    f"self.exists_one(d, has(d.{kind}) && d.{kind} == c.{kind}))",
-                    f"two components name the same {kind}: write each place once",
-                )
-                for kind in ("image", "env", "arg")
-            ),
-        ),
+        json_schema_extra=COMPONENT_RULES,
     )
     prometheus: Prometheus = Field(
         default_factory=Prometheus, description="Where the metrics are read."

@@ -119,12 +119,12 @@ def _before(rollouts: Rollouts, period: Grid) -> Iterator[str]:
 
 
 def _components(spec: ModelRolloutSpec) -> Iterator[str]:
-    literal = [c.name for c in spec.components if c.env is not None or c.arg is not None]
+    literal = [c.name for c in spec.components if c.env or c.arg or c.field]
     if literal:
         names = ", ".join(literal)
         yield (
-            f"the values of {names}: environment variables and arguments are not in Prometheus, so "
-            "each ReplicaSet counts as a value of its own"
+            f"the values of {names}: of a pod template only the images are in Prometheus, so each "
+            "ReplicaSet counts as a value of its own"
         )
     if any(c.pod_template is not None for c in spec.components):
         yield (

@@ -1,13 +1,19 @@
 """Makes the objects that the engine would have read of the Deployment, as far as they are known."""
 
+import contextlib
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model_rollout.api.rollout import Component, ModelRolloutSpec
+from model_rollout.api.component import Component
+from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.backtest.replicasets import ReplicaSet, Rollouts
 from model_rollout.backtest.states import State
 from model_rollout.ports.kubernetes import Json
+from model_rollout.revisions.fields import put_field
+from model_rollout.revisions.locate import locate
+from model_rollout.revisions.patterns import example
+from model_rollout.revisions.places import Edit, Place, Unrestorable, Value, apply
 
 UNKNOWN = "not in Prometheus"
 _UID = "backtest-workload"
@@ -183,20 +189,36 @@ def _containers(components: tuple[Component, ...]) -> set[str]:
     return {place.container for place in places if place is not None}
 
 
-def _mark(template: Json, component: Component, value: str) -> None:
-    """Put a value that stands for an unknown one where an env or arg component is read."""
+def _mark(template: Json, component: Component, unknown: str) -> None:
+    """Put a value that stands for an unknown one where a component is read, but for images."""
+    if component.pod_template is not None or component.image is not None:
+        return
+    match = component.arg.match if component.arg is not None else None
+    text, value = example(match, unknown) if match is not None else (unknown, unknown)
+    place = locate(template, component)
+    if isinstance(place, Place):
+        with contextlib.suppress(Unrestorable):
+            apply(template, [e for e in place.write(Value(value)) if isinstance(e, Edit)])
+            return
+    if component.field is not None:
+        put_field(template, component.field.path, value)
+        return
     wanted = component.env or component.arg
     for container in _all(template):
-        if wanted is None or container.get("name") != wanted.container:
-            continue
-        if component.env is not None:
-            kept = [v for v in container.get("env") or [] if v.get("name") != component.env.name]
-            container["env"] = [*kept, {"name": component.env.name, "value": value}]
-        elif component.arg is not None:
-            flag = component.arg.flag
-            for field in ("command", "args"):
-                container[field] = _without_flag(container.get(field) or [], flag)
-            container["args"].append(f"{flag}={value}")
+        if wanted is not None and container.get("name") == wanted.container:
+            _add(container, component, text)
+
+
+def _add(container: Json, component: Component, text: str) -> None:
+    if component.env is not None:
+        kept = [v for v in container.get("env") or [] if v.get("name") != component.env.name]
+        container["env"] = [*kept, {"name": component.env.name, "value": text}]
+    elif component.arg is not None:
+        flag = component.arg.flag
+        for field in ("command", "args"):
+            words = container.get(field) or []
+            container[field] = words if flag is None else _without_flag(words, flag)
+        container["args"].append(text if flag is None else f"{flag}={text}")
 
 
 def _without_flag(words: list[str], flag: str) -> list[str]:

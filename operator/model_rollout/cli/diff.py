@@ -84,7 +84,7 @@ def _changed(before: Json, after: Json) -> Iterator[tuple[Json | None, Json | No
 
 
 def _content(component: Json) -> tuple[object, ...]:
-    return tuple(component.get(key) for key in ("kind", "source", "value", "snapshotRef"))
+    return tuple(component.get(key) for key in ("kind", "source", "type", "value", "snapshotRef"))
 
 
 def _observed(before: Json, after: Json) -> list[str]:
@@ -114,7 +114,7 @@ def as_document(before: Json, after: Json) -> Json:
 
 
 def _value(component: Json) -> Json:
-    kept = ("kind", "source", "value", "snapshotRef", "pinned")
+    kept = ("kind", "source", "type", "value", "snapshotRef", "pinned")
     return {key: component[key] for key in kept if key in component}
 
 

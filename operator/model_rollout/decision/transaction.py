@@ -22,6 +22,7 @@ from model_rollout.decision.resting import hold, wait
 from model_rollout.decision.targets import find_target
 from model_rollout.revisions.content import components_digest
 from model_rollout.revisions.history import Revision
+from model_rollout.revisions.places import Unrestorable
 from model_rollout.revisions.restore import restore_operations
 
 _BY_METRIC = (Reason.METRIC_BREACHED, Reason.METRIC_SILENT, Reason.TARGET_UNUSABLE)
@@ -117,6 +118,20 @@ def _applying(facts: Facts, transaction: Transaction) -> Decision:
             phase=Phase.FAILED,
             lift=_lifted(transaction),
         )
+    try:
+        patch = restore_operations(
+            facts.workload.body, facts.spec.components, target.spec.components, transaction.id
+        )
+    except Unrestorable as error:
+        message = f"revision {transaction.to} cannot be restored: {error}"
+        return conclude(
+            facts,
+            transaction,
+            Reason.REFUSED,
+            message,
+            phase=Phase.FAILED,
+            lift=_lifted(transaction),
+        )
     return Decision(
         Action.APPLY,
         Reason(transaction.reason),
@@ -125,9 +140,7 @@ def _applying(facts: Facts, transaction: Transaction) -> Decision:
         facts.status.model_copy(
             update={"transaction": transaction.model_copy(update={"interrupted": False})}
         ),
-        patch=restore_operations(
-            facts.workload.body, facts.spec.components, target.spec.components, transaction.id
-        ),
+        patch=patch,
         again=True,
         from_=transaction.from_,
         to=transaction.to,

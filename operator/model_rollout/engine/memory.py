@@ -13,7 +13,7 @@ from model_rollout.analysis.evidence import (
     same_evidence,
 )
 from model_rollout.analysis.measurement import Answer
-from model_rollout.api.rollout import Component
+from model_rollout.api.component import Component
 from model_rollout.api.status import CurrentRevision
 from model_rollout.decision.notices import Notice
 from model_rollout.engine.guard import Guard

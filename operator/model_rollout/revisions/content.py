@@ -5,18 +5,19 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from model_rollout.api.revision import ComponentKind, ComponentValue
-from model_rollout.api.rollout import Component
+from model_rollout.api.component import Component
+from model_rollout.api.revision import ComponentKind, ComponentValue, ValueType
 from model_rollout.revisions.canonical import (
     Json,
     canonical_json,
     digest,
     normalised_template,
 )
-from model_rollout.revisions.places import ComponentProblem, Path, Place, locate
+from model_rollout.revisions.locate import locate
+from model_rollout.revisions.places import ComponentProblem, Place, Value, applied, apply
 
-_BLANK = "\0component"
 _MUTABLE = re.compile(r"(^|[:/@=#])(latest|main|master|dev|nightly|stable)$")
 _MAX_PARTS = 256
 
@@ -45,13 +46,20 @@ class Content:
 
 def components_digest(components: tuple[ComponentValue, ...]) -> str:
     """Return the digest of `{component: value}`, without the places where the values stand."""
-    return digest({component.name: component.value for component in components})
+    return digest({component.name: _identifying(component) for component in components})
 
 
 def identity(components: tuple[ComponentValue, ...], observed_digest: str) -> str:
     """Return the identity of the revision that these components and this rest make up."""
-    values = {component.name: component.value for component in components}
+    values = {component.name: _identifying(component) for component in components}
     return digest({"components": values, "observed": observed_digest})
+
+
+def _identifying(component: ComponentValue) -> Any:
+    """A text stands for itself; "1", 1 and nothing at all are three values."""
+    if component.type is ValueType.STRING:
+        return component.value
+    return {component.type.value: component.value}
 
 
 def read_content(template: Json, components: tuple[Component, ...]) -> Content | ComponentProblem:
@@ -67,9 +75,36 @@ def read_content(template: Json, components: tuple[Component, ...]) -> Content |
         place = locate(clean, component)
         if isinstance(place, ComponentProblem):
             return place
+        left = locate(rest, component)
+        if isinstance(left, ComponentProblem) or left.value != place.value:
+            return _overlap(clean, component, components)
         values.append(_value(component.name, place))
-        _blank(rest, place.path)
+        apply(rest, left.blank)
     return Content(tuple(values), digest(rest), _parts(rest), digest(clean))
+
+
+def _overlap(
+    clean: Json, component: Component, components: tuple[Component, ...]
+) -> ComponentProblem:
+    """Another component stands at the same place: without its value, this one's is another."""
+    value = _read(clean, component)
+    others = [
+        other.name
+        for other in components
+        if other is not component
+        and isinstance(place := locate(clean, other), Place)
+        and _read(applied(clean, place.blank), component) != value
+    ]
+    return ComponentProblem(
+        "SamePlace",
+        f"component {component.name}: its value stands within that of component "
+        f"{', '.join(others)}; write each place once",
+    )
+
+
+def _read(template: Json, component: Component) -> Value | None:
+    place = locate(template, component)
+    return place.value if isinstance(place, Place) else None
 
 
 def shape(components: tuple[ComponentValue, ...]) -> frozenset[tuple[str, str, str]]:
@@ -85,8 +120,14 @@ def summary(components: tuple[ComponentValue, ...]) -> str:
             spec = json.loads(component.value).get("spec", {})
             texts += [str(c.get("image", "")) for c in spec.get("containers", ())]
         else:
-            texts.append(component.value)
+            texts.append(_short(component))
     return _shorten(", ".join(texts), 256)
+
+
+def _short(component: ComponentValue) -> str:
+    if component.type is not ValueType.ABSENT:
+        return component.value
+    return f"without {component.source.rpartition('/')[2]}"
 
 
 def _whole(name: str, template: Json) -> ComponentValue:
@@ -104,22 +145,16 @@ def _value(name: str, place: Place) -> ComponentValue:
         name=name,
         kind=place.kind,
         source=place.source,
-        value=place.value,
+        value=place.value.text,
+        type=place.value.type,
         pinned=_pinned(place),
     )
 
 
 def _pinned(place: Place) -> bool:
-    if place.kind is ComponentKind.IMAGE:
-        return "@sha256:" in place.value
-    return _MUTABLE.search(place.value) is None
-
-
-def _blank(rest: Json, path: Path) -> None:
-    holder = rest
-    for part in path[:-1]:
-        holder = holder[part]  # type: ignore[index]
-    holder[path[-1]] = _BLANK  # type: ignore[index]
+    if place.kind is ComponentKind.IMAGE or place.source.endswith(".image.reference"):
+        return "@sha256:" in place.value.text
+    return _MUTABLE.search(place.value.text) is None
 
 
 def _parts(rest: Json) -> dict[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model_rollout.api import API_VERSION
+from model_rollout.api.component import Component
 from model_rollout.api.revision import (
     ROLLOUT_UID_LABEL,
     ModelRevisionSpec,
@@ -11,7 +12,6 @@ from model_rollout.api.revision import (
     RevisionPhase,
     RolloutRef,
 )
-from model_rollout.api.rollout import Component
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import (
     Content,

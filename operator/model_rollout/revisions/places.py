@@ -1,13 +1,17 @@
-"""Where the value of a component stands in a pod template: exactly one place, or a problem."""
+"""What is known about the place of a component in a pod template, and how another value gets there."""
 
+import copy
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from model_rollout.api.revision import ComponentKind
-from model_rollout.api.rollout import ArgComponent, Component, EnvComponent, ImageComponent
+from model_rollout.api.revision import ComponentKind, ValueType
 from model_rollout.revisions.canonical import Json
 
 Path = tuple[str | int, ...]
+
+BLANK = "\0component"
+"""Stands in the observed rest of a template where the value of a component stood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +22,60 @@ class ComponentProblem:
     message: str
 
 
+class Unrestorable(ValueError):
+    """A value cannot be written into this workload without guessing; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value of a component; `text` is empty where it is absent."""
+
+    text: str
+    type: ValueType = ValueType.STRING
+
+    @property
+    def absent(self) -> bool:
+        """Whether there is no value at all, which is a value of its own."""
+        return self.type is ValueType.ABSENT
+
+
+ABSENT = Value("", ValueType.ABSENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A value that must still stand at `path` when a patch is applied."""
+    """A value that must still stand at `path` when a patch is applied; None: nothing."""
 
     path: Path
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One place in a pod template.
+class Edit:
+    """One change of a template, as the operation of a JSON Patch (RFC 6902) of the same name."""
 
-    `prefix` is what precedes the value inside the same string, such as `--model=`.
-    """
+    op: Literal["add", "replace", "remove"]
+    path: Path
+    value: Any = None
+
+
+Steps = tuple[Guard | Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a component stands in a pod template."""
 
     kind: ComponentKind
     source: str
-    path: Path
-    value: str
+    """The place as people name it; does not depend on the template."""
+    value: Value
     guards: tuple[Guard, ...]
-    prefix: str = ""
-    present: bool = True
+    """The names that lead to the place."""
+    blank: tuple[Edit, ...]
+    """Takes the value out of a template: what is left is the same whatever the value is."""
+    write: Callable[[Value], Steps]
+    """Gives the steps that put another value there; raises `Unrestorable`."""
 
 
 def pointer(path: Path) -> str:
@@ -47,106 +83,23 @@ def pointer(path: Path) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def locate(template: Json, component: Component) -> Place | ComponentProblem:
-    """Find the place of an image, env or arg component in a pod template."""
-    wanted = component.image or component.env or component.arg
-    if wanted is None:
-        raise ValueError(f"component {component.name} has no single place in the template")
-    found = _container(template, wanted.container)
-    if found is None:
-        return ComponentProblem("ContainerMissing", _no_container(template, component.name, wanted))
-    path, container = found
-    guard = Guard((*path, "name"), wanted.container)
-    if isinstance(wanted, ImageComponent):
-        image = str(container.get("image", ""))
-        return Place(ComponentKind.IMAGE, wanted.container, (*path, "image"), image, (guard,))
-    if isinstance(wanted, EnvComponent):
-        return _env(component.name, wanted, path, container, guard)
-    return _arg(component.name, wanted, path, container, guard)
+def apply(template: Json, edits: Iterable[Edit]) -> None:
+    """Change a template in place; every path but the last member of an `add` must exist."""
+    for edit in edits:
+        holder: Any = template
+        for part in edit.path[:-1]:
+            holder = holder[part]
+        last = edit.path[-1]
+        if edit.op == "remove":
+            del holder[last]
+        elif edit.op == "add" and isinstance(holder, list):
+            holder.insert(int(last), edit.value)
+        else:
+            holder[last] = edit.value
 
 
-def _container(template: Json, name: str) -> tuple[Path, Json] | None:
-    spec = template.get("spec", {})
-    for group in ("containers", "initContainers"):
-        for index, container in enumerate(spec.get(group) or ()):
-            if container.get("name") == name:
-                return ("spec", group, index), container
-    return None
-
-
-def _no_container(
-    template: Json, name: str, wanted: ImageComponent | EnvComponent | ArgComponent
-) -> str:
-    spec = template.get("spec", {})
-    names = [c["name"] for g in ("containers", "initContainers") for c in spec.get(g) or ()]
-    return (
-        f"component {name}: the workload has no container {wanted.container!r}; "
-        f"write one of {', '.join(names) or 'its containers'}"
-    )
-
-
-def _env(
-    name: str, wanted: EnvComponent, path: Path, container: Json, guard: Guard
-) -> Place | ComponentProblem:
-    variables = container.get("env") or []
-    hits = [i for i, variable in enumerate(variables) if variable.get("name") == wanted.name]
-    where = f"container {wanted.container!r}"
-    if not hits:
-        return ComponentProblem(
-            "VariableMissing",
-            f"component {name}: {where} sets no variable {wanted.name!r}; add it with a literal "
-            "value to the workload, or name one that is there",
-        )
-    if len(hits) > 1:
-        return ComponentProblem(
-            "AmbiguousPath",
-            f"component {name}: {where} sets {wanted.name!r} {len(hits)} times; keep one of them",
-        )
-    variable = variables[hits[0]]
-    if variable.get("valueFrom") is not None:
-        return ComponentProblem(
-            "ValueFromRefused",
-            f"component {name}: {wanted.name!r} in {where} comes from valueFrom, which says nothing "
-            "about the version; write a literal value",
-        )
-    spot = (*path, "env", hits[0])
-    return Place(
-        ComponentKind.ENV,
-        f"{wanted.container}/{wanted.name}",
-        (*spot, "value"),
-        str(variable.get("value", "")),
-        (guard, Guard((*spot, "name"), wanted.name)),
-        present="value" in variable,
-    )
-
-
-def _arg(
-    name: str, wanted: ArgComponent, path: Path, container: Json, guard: Guard
-) -> Place | ComponentProblem:
-    places: list[Place] = []
-    source = f"{wanted.container}/{wanted.flag}"
-    joined = wanted.flag + "="
-    for field in ("command", "args"):
-        words = container.get(field) or []
-        for index, word in enumerate(words):
-            spot = (*path, field, index)
-            if word.startswith(joined):
-                value = word[len(joined) :]
-                places.append(Place(ComponentKind.ARG, source, spot, value, (guard,), joined))
-            elif word == wanted.flag and index + 1 < len(words):
-                guards = (guard, Guard(spot, wanted.flag))
-                following = (*path, field, index + 1)
-                places.append(Place(ComponentKind.ARG, source, following, words[index + 1], guards))
-    if len(places) == 1:
-        return places[0]
-    if not places:
-        return ComponentProblem(
-            "FlagMissing",
-            f"component {name}: container {wanted.container!r} has no flag {wanted.flag!r} in its "
-            f"command or args; write it there as {joined}VALUE or as two words",
-        )
-    return ComponentProblem(
-        "AmbiguousPath",
-        f"component {name}: container {wanted.container!r} has the flag {wanted.flag!r} "
-        f"{len(places)} times; keep one of them",
-    )
+def applied(template: Json, edits: Iterable[Edit]) -> Json:
+    """Return a changed copy of a template."""
+    changed = copy.deepcopy(template)
+    apply(changed, edits)
+    return changed

@@ -3,15 +3,27 @@
 import json
 from typing import Any
 
+from model_rollout.api.component import Component
 from model_rollout.api.revision import ComponentValue
-from model_rollout.api.rollout import Component
 from model_rollout.revisions.canonical import (
     TRANSACTION_ANNOTATION,
     Json,
     canonical_json,
     normalised_template,
 )
-from model_rollout.revisions.places import ComponentProblem, Path, locate, pointer
+from model_rollout.revisions.locate import locate
+from model_rollout.revisions.places import (
+    ComponentProblem,
+    Edit,
+    Guard,
+    Path,
+    Place,
+    Steps,
+    Unrestorable,
+    Value,
+    applied,
+    pointer,
+)
 
 _TEMPLATE: Path = ("spec", "template")
 _ANNOTATIONS: Path = (*_TEMPLATE, "metadata", "annotations")
@@ -30,19 +42,25 @@ def restore_operations(
     edits of the same object are kept. `/spec/replicas` and what is beside the template are never
     touched.
 
+    Several components may stand in the same text; each change is made to what those before left.
+
     Raises:
-        ValueError: when the workload or the target lacks a component: not to be restored.
+        Unrestorable: when the workload or the target lacks a component, or when a value cannot be
+            written into this template so that it is read back and nothing else is changed.
     """
-    values = {value.name: value.value for value in target}
+    values = {value.name: value for value in target}
     template = workload["spec"]["template"]
     changes: list[Json] = []
     for component in components:
         if component.name not in values:
-            raise ValueError(f"the target has no component {component.name}")
+            raise Unrestorable(f"the target has no component {component.name}")
+        wanted = values[component.name]
         if component.pod_template is not None:
-            changes += _whole(template, values[component.name], transaction)
-        else:
-            changes += _single(template, component, values[component.name])
+            changes += _whole(template, wanted.value, transaction)
+            continue
+        steps = _single(template, component, Value(wanted.value, wanted.type))
+        template = applied(template, _edits(steps))
+        changes += [_operation(step) for step in steps]
     if not changes:
         return ()
     if all(change["path"] != pointer(_TEMPLATE) for change in changes):
@@ -50,19 +68,58 @@ def restore_operations(
     return (_test(("metadata", "uid"), workload["metadata"]["uid"]), *changes)
 
 
-def _single(template: Json, component: Component, value: str) -> list[Json]:
+def why_not_restorable(
+    workload: Json, components: tuple[Component, ...], target: tuple[ComponentValue, ...]
+) -> str:
+    """Return why `restore_operations` cannot restore `target`, as a sentence; empty when it can."""
+    try:
+        restore_operations(workload, components, target, "")
+    except Unrestorable as error:
+        return str(error)
+    return ""
+
+
+def _single(template: Json, component: Component, value: Value) -> Steps:
+    place = _found(template, component)
+    if place.value == value:
+        return ()
+    try:
+        steps = place.write(value)
+    except Unrestorable as error:
+        raise Unrestorable(f"component {component.name}: {error}") from None
+    _verify(template, component, value, place, steps)
+    return (*place.guards, *steps)
+
+
+def _found(template: Json, component: Component) -> Place:
     place = locate(template, component)
     if isinstance(place, ComponentProblem):
-        raise ValueError(place.message)
-    if place.value == value:
-        return []
-    path = (*_TEMPLATE, *place.path)
-    observed = place.prefix + place.value if place.present else None
-    tests = [_test((*_TEMPLATE, *guard.path), guard.value) for guard in place.guards]
-    # `replace` keeps the length of a list; `add` also sets a member that is absent.
-    kind = "replace" if place.present else "add"
-    change = {"op": kind, "path": pointer(path), "value": place.prefix + value}
-    return [*tests, _test(path, observed), change]
+        raise Unrestorable(place.message)
+    return place
+
+
+def _verify(template: Json, component: Component, value: Value, place: Place, steps: Steps) -> None:
+    """What is written must be read back, and the rest must be what it was."""
+    after = applied(template, _edits(steps))
+    found = _found(after, component)
+    same_rest = applied(after, found.blank) == applied(template, place.blank)
+    if found.value != value or not same_rest:
+        raise Unrestorable(
+            f"component {component.name}: {value.text!r} cannot be written where "
+            f"{place.value.text!r} stands: it would be read as something else"
+        )
+
+
+def _edits(steps: Steps) -> list[Edit]:
+    return [step for step in steps if isinstance(step, Edit)]
+
+
+def _operation(step: Guard | Edit) -> Json:
+    path = (*_TEMPLATE, *step.path)
+    if isinstance(step, Guard):
+        return _test(path, step.value)
+    written = {} if step.op == "remove" else {"value": step.value}
+    return {"op": step.op, "path": pointer(path), **written}
 
 
 def _whole(template: Json, value: str, transaction: str) -> list[Json]:

@@ -31,10 +31,10 @@ UNREADABLE: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
         [URI],
         "comes from valueFrom, which says nothing about the version; write a literal value",
     ),
-    "missing-flag": (
-        {"args": ["--port", "8080"]},
+    "flag-without-a-value": (
+        {"args": ["--model"]},
         [FLAG],
-        "has no flag '--model' in its command or args",
+        "has the flag '--model' without a value after it; write --model=VALUE",
     ),
     "ambiguous-flag": (
         {"args": ["--model=a", "--model=b"]},

@@ -28,6 +28,9 @@ ROLLOUTS = Rollouts(
 IMAGE = {"name": "image", "image": {"container": "server"}}
 WEIGHTS = {"name": "weights", "env": {"container": "server", "name": "MODEL_URI"}}
 FLAG = {"name": "flag", "arg": {"container": "server", "flag": "--model"}}
+MATCH = {"name": "match", "arg": {"container": "server", "match": "--model=s3://(.+)$"}}
+REFERENCE = "spec.template.spec.volumes[name=model].image.reference"
+VOLUME = {"name": "volume", "field": {"path": REFERENCE}}
 TEMPLATE = {"name": "template", "podTemplate": {}}
 
 
@@ -102,7 +105,7 @@ def test_a_later_replica_set_is_not_there_yet() -> None:
     assert NEW in {rs["metadata"]["name"] for rs in between.replica_sets}
 
 
-@pytest.mark.parametrize("component", [WEIGHTS, FLAG, TEMPLATE])
+@pytest.mark.parametrize("component", [WEIGHTS, FLAG, VOLUME, TEMPLATE])
 @pytest.mark.parametrize("written", [None, manifest("other:1")])
 def test_what_prometheus_does_not_know_differs_with_the_replica_set(
     component: Json, written: Json | None
@@ -111,6 +114,12 @@ def test_what_prometheus_does_not_know_differs_with_the_replica_set(
     first, _, last = contents(objects, component)
     assert first.components_digest != last.components_digest
     assert "not in Prometheus" in first.components[0].value
+
+
+@pytest.mark.parametrize("written", [None, manifest("other:1")])
+def test_an_unknown_match_differs_with_the_replica_set(written: Json | None) -> None:
+    first, _, last = contents(workload(MATCH, written=written).objects(0.0), MATCH)
+    assert first.components_digest != last.components_digest
 
 
 def test_the_manifest_tells_the_values_of_the_last_replica_set() -> None:
@@ -125,7 +134,7 @@ def test_the_rest_of_the_manifest_stays() -> None:
     [container] = first.deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "model:1"
     assert {"name": "OTHER", "value": "x"} in container["env"]
-    assert container["args"] == ["--verbose", f"--model=not in Prometheus (ReplicaSet {OLD})"]
+    assert container["args"] == ["--model", f"not in Prometheus (ReplicaSet {OLD})", "--verbose"]
 
 
 def test_a_manifest_with_other_images_is_not_what_was_deployed() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from model_rollout.api.rollout import Component
+from model_rollout.api.component import Component
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import Content, read_content
 

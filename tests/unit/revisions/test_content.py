@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from model_rollout.api.rollout import Component
+from model_rollout.api.component import Component
 from model_rollout.revisions.content import changed_parts, read_content, shape, summary
 from model_rollout.revisions.places import ComponentProblem
 from unit.revisions.bodies import ARG, ENV, IMAGE, PARTS, WHOLE, component, content, template

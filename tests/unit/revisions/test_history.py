@@ -84,7 +84,7 @@ def test_content_that_came_back_counts_once_as_the_newer_one() -> None:
     "other",
     [
         replica_set("2", "m:2", uid="another"),
-        replica_set("2", "m:2", args=()),
+        replica_set("2", "m:2", args=("--revision",)),
         {"metadata": {}, "spec": {"template": template("m:2")}},
     ],
     ids=["of another workload", "lacks a component", "without an owner"],

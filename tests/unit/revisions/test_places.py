@@ -2,10 +2,11 @@
 
 import pytest
 
-from model_rollout.api.rollout import Component
+from model_rollout.api.component import Component
 from model_rollout.revisions.canonical import Json
-from model_rollout.revisions.places import ComponentProblem, Place, locate, pointer
-from unit.revisions.bodies import ARG, ENV, IMAGE, component, template
+from model_rollout.revisions.locate import locate
+from model_rollout.revisions.places import ComponentProblem, Place, pointer
+from unit.revisions.bodies import ENV, IMAGE, component, template
 
 
 def place(body: Json, wanted: Component) -> Place:
@@ -20,49 +21,28 @@ def problem(body: Json, wanted: Component) -> ComponentProblem:
     return found
 
 
+def written_at(found: Place) -> str:
+    """Where the component is blanked, as a JSON Pointer."""
+    (edit,) = found.blank
+    return pointer(edit.path)
+
+
 @pytest.mark.parametrize(
     ("wanted", "path", "value"),
     [
         (IMAGE, "/spec/containers/1/image", "m:1"),
         (component("f", image={"container": "fetch"}), "/spec/initContainers/0/image", "fetch:1"),
         (ENV, "/spec/containers/1/env/1/value", "s3://m/1"),
-        (ARG, "/spec/containers/1/args/0", "r1"),
     ],
-    ids=["image", "init container", "env", "arg"],
+    ids=["image", "init container", "env"],
 )
 def test_value_is_found(wanted: Component, path: str, value: str) -> None:
     found = place(template(), wanted)
-    assert (pointer(found.path), found.value) == (path, value)
+    assert (written_at(found), found.value.text) == (path, value)
 
 
-@pytest.mark.parametrize(
-    ("args", "path", "value", "prefix"),
-    [
-        (("--revision=r1",), "args/0", "r1", "--revision="),
-        (("--revision", "r1"), "args/1", "r1", ""),
-        (("--revision=",), "args/0", "", "--revision="),
-        (("--revision=a=b",), "args/0", "a=b", "--revision="),
-        (("--revision-x=1", "--revision=r1"), "args/1", "r1", "--revision="),
-    ],
-    ids=["joined", "two words", "empty", "value with =", "longer flag beside it"],
-)
-def test_flag_is_found_in_both_spellings(
-    args: tuple[str, ...], path: str, value: str, prefix: str
-) -> None:
-    found = place(template(args=args), ARG)
-    assert pointer(found.path).endswith(path)
-    assert (found.value, found.prefix) == (value, prefix)
-
-
-def test_flag_is_found_in_the_command() -> None:
-    body = template(args=())
-    body["spec"]["containers"][1]["command"] = ["serve", "--revision", "r1"]
-    assert pointer(place(body, ARG).path) == "/spec/containers/1/command/2"
-
-
-def test_variable_without_a_value_is_empty_and_absent() -> None:
-    found = place(template(uri=None), ENV)
-    assert (found.value, found.present) == ("", False)
+def test_variable_without_a_value_is_empty() -> None:
+    assert place(template(uri=None), ENV).value.text == ""
 
 
 def with_twice(name: str) -> Json:
@@ -116,42 +96,12 @@ def with_value_from() -> Json:
                 "nothing about the version; write a literal value"
             ),
         ),
-        (
-            template(args=()),
-            ARG,
-            "FlagMissing",
-            (
-                "component revision: container 'server' has no flag '--revision' in its command or "
-                "args; write it there as --revision=VALUE or as two words"
-            ),
-        ),
-        (
-            template(args=("--revision",)),
-            ARG,
-            "FlagMissing",
-            (
-                "component revision: container 'server' has no flag '--revision' in its command or "
-                "args; write it there as --revision=VALUE or as two words"
-            ),
-        ),
-        (
-            template(args=("--revision=1", "--revision", "2")),
-            ARG,
-            "AmbiguousPath",
-            (
-                "component revision: container 'server' has the flag '--revision' 2 times; keep one of "
-                "them"
-            ),
-        ),
     ],
     ids=[
         "no container",
         "no variable",
         "variable twice",
         "valueFrom",
-        "no flag",
-        "flag without a value",
-        "flag twice",
     ],
 )
 def test_problem_says_what_to_write(

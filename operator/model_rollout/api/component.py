@@ -1,0 +1,173 @@
+"""The components of a ModelRollout: where in the pod template a version of the model is written."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from model_rollout.api.types import ApiModel, Label, cel, list_map, validations
+
+_ATOM = (
+    r"(\\[dwsDWS]|\\[^A-Za-z0-9\s]|\[\^?(\\[dwsDWS]|\\[^A-Za-z0-9\s]|[^\[\]\\^])+\]"
+    r"|[^\[\]\\^$|()*+?{}])([*+?]|\{[0-9]{1,3}(,[0-9]{1,3})?\})?"
+)
+MATCH_PATTERN = rf"^\^?({_ATOM})*\(({_ATOM})+\)({_ATOM})*\$?$"
+"""Expressions that `match` may be: characters, classes and repetitions, and one group."""
+
+_MATCH_RULE = cel(
+    f"self.matches(r'{MATCH_PATTERN}')",
+    "write an expression with one group in parentheses, such as s3://models/([^ ]+): characters, "
+    "classes such as [0-9a-f] and repetitions; no alternatives, no groups in groups, no lookaround",
+)
+_ASCII_RULE = cel("self.matches('^[ -~]*$')", "write match in printable ASCII characters")
+
+_STEP = r"\.[A-Za-z_][A-Za-z0-9_-]*(\[name=[^\[\]\x27]+\]|\[\x27[^\[\]\x27]+\x27\])?"
+FIELD_PATTERN = rf"^spec\.template({_STEP})+$"
+"""Paths into a pod template: names, `[name=x]` for the item of a list, `['a.b/c']` for a key."""
+
+_IN_CONTAINER = r"^spec\.template\.spec\.(containers|initContainers)\[name=[^\]]+\]\."
+_FIELD_RULES = (
+    cel(
+        "self.startsWith('spec.template.')",
+        "write a path into the pod template, such as "
+        "spec.template.spec.volumes[name=model].image.reference",
+    ),
+    cel(
+        r"!self.matches(r'\[-?[0-9]*\]|\[\*\]')",
+        "name the item of a list, such as volumes[name=model]: an index says nothing about which "
+        "item it is",
+    ),
+    cel(
+        f"self.matches(r'{FIELD_PATTERN}')",
+        "write names separated by dots, [name=x] for the item of a list and ['example.com/x'] for "
+        "a key with dots, such as spec.template.spec.volumes[name=model].image.reference",
+    ),
+    cel(
+        f"!self.matches(r'{_IN_CONTAINER}image$')",
+        "write image: {container: NAME} for the image of a container",
+    ),
+    cel(
+        rf"!self.matches(r'{_IN_CONTAINER}env\[name=[^\]]+\]\.value$')",
+        "write env: {container: NAME, name: VARIABLE} for an environment variable",
+    ),
+    cel(
+        f"!self.matches(r'{_IN_CONTAINER}(args|command)')",
+        "write arg: {container: NAME, flag: --FLAG} for a command line argument",
+    ),
+)
+
+
+class ImageComponent(ApiModel):
+    """The image of one container."""
+
+    container: Label = Field(description="Name of the container (or init container).")
+
+
+class EnvComponent(ApiModel):
+    """The literal value of one environment variable; `valueFrom` is refused."""
+
+    container: Label = Field(description="Name of the container (or init container).")
+    name: Annotated[str, Field(min_length=1, max_length=253)] = Field(
+        description="Name of the environment variable, for example MODEL_URI."
+    )
+
+
+Flag = Annotated[str, Field(min_length=2, max_length=100, pattern=r"^-{1,2}[^=\s]+$")]
+
+
+class ArgComponent(ApiModel):
+    """A part of the command line: the value of a flag, or what an expression finds."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                "has(self.flag) != has(self.match)",
+                "write flag, for example --revision, or match, an expression with one group",
+            )
+        )
+    )
+
+    container: Label = Field(description="Name of the container (or init container).")
+    flag: Flag | None = Field(
+        None,
+        description="The flag with its dashes, for example --revision; in command or args as "
+        "--revision=VALUE or as two words, also in the script of a shell. That it is absent is a "
+        "value of its own.",
+        json_schema_extra=validations(
+            cel("self.startsWith('-')", "write the flag with its dashes, for example --revision")
+        ),
+    )
+    match: Annotated[str, Field(min_length=3, max_length=256)] | None = Field(
+        None,
+        description="A regular expression that matches once in one of command and args; its one "
+        "group is the value, for example s3://models/([^ ]+).",
+        json_schema_extra=validations(_MATCH_RULE, _ASCII_RULE),
+    )
+
+
+class FieldComponent(ApiModel):
+    """One text, number or truth value anywhere in the pod template."""
+
+    path: Annotated[str, Field(min_length=16, max_length=300)] = Field(
+        description="The path from the root of the workload; items of lists by name. For example "
+        "spec.template.spec.volumes[name=model].image.reference.",
+        json_schema_extra=validations(*_FIELD_RULES),
+    )
+
+
+class PodTemplateComponent(ApiModel):
+    """The whole pod template, as `kubectl rollout undo` restores it."""
+
+
+_KINDS = ("image", "env", "arg", "field", "podTemplate")
+_PRESENT = "[" + ", ".join(f"has(self.{kind})" for kind in _KINDS) + "]"
+
+
+class Component(ApiModel):
+    """One versioned part of the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                f"{_PRESENT}.filter(x, x).size() == 1",
+                "write exactly one of image, env, arg, field or podTemplate in a component",
+            )
+        )
+    )
+
+    name: Label = Field(description="Name of the component, used in messages and in the history.")
+    image: ImageComponent | None = Field(None, description="The image of a container.")
+    env: EnvComponent | None = Field(None, description="A literal environment variable.")
+    arg: ArgComponent | None = Field(None, description="A part of the command line.")
+    field: FieldComponent | None = Field(
+        None, description="Any other single value in the pod template, by its path."
+    )
+    pod_template: PodTemplateComponent | None = Field(
+        None, description="The whole pod template. Cannot be combined with other components."
+    )
+
+
+COMPONENT_RULES: dict[str, Any] = validations(
+    cel(
+        "self.size() == 1 || !self.exists(c, has(c.podTemplate))",
+        "podTemplate is the whole template: list it alone, or list image, env, arg and field "
+        "components without it",
+    ),
+    *(
+        cel(
+            f"self.filter(c, has(c.{kind})).all(c, "
+            f"self.exists_one(d, has(d.{kind}) && d.{kind} == c.{kind}))",
+            f"two components name the same {kind}: write each place once",
+        )
+        for kind in ("image", "env", "arg", "field")
+    ),
+)
+"""The `json_schema_extra` of `spec.components`."""
+
+Components = Annotated[
+    tuple[Component, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map())
+]
+
+
+def whole_template() -> tuple[Component, ...]:
+    """Return the components of a ModelRollout that lists none: the whole pod template."""
+    return (Component(name="template", pod_template=PodTemplateComponent()),)

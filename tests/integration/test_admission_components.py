@@ -1,0 +1,125 @@
+"""Components of every kind at a real API server: taken as written, or refused with what to write."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localcluster.controlplane import ControlPlane
+from model_rollout.api.component import Component
+from support.admission import Admission, Manifest, admission, rollout
+
+REFERENCE = "spec.template.spec.volumes[name=model].image.reference"
+ONE_KIND = "write exactly one of image, env, arg, field or podTemplate in a component"
+ONE_GROUP = "write an expression with one group in parentheses, such as s3://models/([^ ]+)"
+INTO_THE_TEMPLATE = f"write a path into the pod template, such as {REFERENCE}"
+BY_NAME = "name the item of a list, such as volumes[name=model]: an index says nothing about"
+NAMES = "write names separated by dots, [name=x] for the item of a list and ['example.com/x']"
+
+
+@pytest.fixture(scope="module")
+def cluster(crds: ControlPlane) -> Iterator[Admission]:
+    with admission(crds, "admission-components") as cluster:
+        yield cluster
+
+
+def flag(flag: str = "--revision", name: str = "part") -> Manifest:
+    return {"name": name, "arg": {"container": "server", "flag": flag}}
+
+
+def match(match: str, name: str = "part") -> Manifest:
+    return {"name": name, "arg": {"container": "server", "match": match}}
+
+
+def field(path: str = REFERENCE, name: str = "part") -> Manifest:
+    return {"name": name, "field": {"path": path}}
+
+
+TAKEN: dict[str, Manifest] = {
+    "flag": flag(),
+    "flag-with-one-dash": flag("-m"),
+    "match": match("s3://models/([^ ]+)"),
+    "match-anchored": match(r"^--model=(\w{1,8}-[0-9.]+)\.bin$"),
+    "match-of-special-characters": match(r"\$\((\d+)\)[(\]]?\\"),
+    "field": field(),
+    "field-of-a-container": field(
+        "spec.template.spec.containers[name=server].resources.limits['nvidia.com/gpu']"
+    ),
+    "field-of-an-annotation": field("spec.template.metadata.annotations['example.com/model']"),
+    "field-of-a-label": field("spec.template.metadata.labels.model-version"),
+}
+
+REFUSED: dict[str, tuple[list[Manifest], str]] = {
+    "no-kind": ([{"name": "a"}], ONE_KIND),
+    "field-and-arg": ([flag() | field()], ONE_KIND),
+    "flag-and-match": (
+        [{"name": "a", "arg": {"container": "server", "flag": "--m", "match": "m=(.+)"}}],
+        "write flag, for example --revision, or match, an expression with one group",
+    ),
+    "neither-flag-nor-match": (
+        [{"name": "a", "arg": {"container": "server"}}],
+        "write flag, for example --revision, or match, an expression with one group",
+    ),
+    "flag-without-dashes": ([flag("revision")], "write the flag with its dashes"),
+    "match-without-a-group": ([match("s3://.+")], ONE_GROUP),
+    "match-with-two-groups": ([match("(a)(b)")], ONE_GROUP),
+    "match-with-alternatives": ([match("(a|b)")], ONE_GROUP),
+    "match-with-a-group-in-a-group": ([match("((a)+)+")], ONE_GROUP),
+    "match-with-a-repeated-group": ([match("(a+)+b")], ONE_GROUP),
+    "match-with-lookaround": ([match("(?=a)(b)")], ONE_GROUP),
+    "match-lazily": ([match("(a+?)b")], ONE_GROUP),
+    "match-with-letters-beyond-ascii": ([match("(é)")], "write match in printable ASCII"),
+    "match-too-long": ([match("(" + 300 * "a" + ")")], "Too long: may not be more than 256"),
+    "path-outside-of-the-template": ([field("spec.replicas.of.a.kind")], INTO_THE_TEMPLATE),
+    "path-with-an-index": ([field("spec.template.spec.volumes[0].image.reference")], BY_NAME),
+    "path-with-a-wildcard": ([field("spec.template.spec.volumes[*].image.reference")], BY_NAME),
+    "path-with-a-filter": ([field("spec.template.spec.volumes[?(@.name=='m')].image")], NAMES),
+    "path-that-ends-in-a-dot": ([field("spec.template.spec.volumes.")], NAMES),
+    "path-of-the-image": (
+        [field("spec.template.spec.containers[name=server].image")],
+        "write image: {container: NAME} for the image of a container",
+    ),
+    "path-of-a-variable": (
+        [field("spec.template.spec.initContainers[name=a].env[name=MODEL_URI].value")],
+        "write env: {container: NAME, name: VARIABLE} for an environment variable",
+    ),
+    "path-of-the-arguments": (
+        [field("spec.template.spec.containers[name=server].args")],
+        "write arg: {container: NAME, flag: --FLAG} for a command line argument",
+    ),
+    "same-flag-twice": (
+        [flag(name="a"), flag(name="b")],
+        "two components name the same arg: write each place once",
+    ),
+    "same-match-twice": (
+        [match("v(.+)", "a"), match("v(.+)", "b")],
+        "two components name the same arg: write each place once",
+    ),
+    "same-field-twice": (
+        [field(name="a"), field(name="b")],
+        "two components name the same field: write each place once",
+    ),
+    "whole-template-and-field": (
+        [field(name="a"), {"name": "b", "podTemplate": {}}],
+        "podTemplate is the whole template: list it alone, or list image, env, arg and field",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_component_is_taken_as_it_is_written(cluster: Admission, case: str) -> None:
+    stored = cluster.apply(rollout(f"taken-{case}", components=[TAKEN[case]]))
+    assert stored["spec"]["components"] == [TAKEN[case]]
+    Component.model_validate(stored["spec"]["components"][0])
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_a_sentence(cluster: Admission, case: str) -> None:
+    components, sentence = REFUSED[case]
+    assert sentence in cluster.refusal(rollout(f"refused-{case}", components=components))
+
+
+def test_as_many_components_as_are_allowed_are_taken(cluster: Admission) -> None:
+    """The rules above lists cost what the API server allows, also for long lists."""
+    many: list[dict[str, Any]] = [match(f"v{n}-{'a' * 200}(.+)", f"part-{n}") for n in range(16)]
+    cluster.apply(rollout("many", components=many))
