@@ -17,9 +17,9 @@ from model_rollout.adapters.telemetry import Telemetry
 from model_rollout.api import GROUP, VERSION
 from model_rollout.engine.store import Store, key_of
 from model_rollout.ports.kubernetes import Json, Key
+from model_rollout.revisions.objects import ref_of
 
 Put = Callable[[Json], None]
-Drop = Callable[[Key], None]
 
 _QUIET = ("kopf.objects", "kopf.activities")
 
@@ -33,21 +33,33 @@ def watches(store: Store, log_in: Login, telemetry: Telemetry) -> kopf.OperatorR
         server, session = await open_watch_session(log_in)
         return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
-    def watch(resource: tuple[str, str, str], put: Put, drop: Drop) -> None:
+    def watch(resource: tuple[str, str, str], put: Put, drop: Put) -> None:
         @kopf.on.event(*resource, registry=registry)
         async def seen(event: kopf.RawEvent, **_: Any) -> None:
             telemetry.watch_event(time.time())
             body = dict(event["object"])
             if event["type"] == "DELETED":
-                drop(key_of(body))
+                drop(body)
             else:
                 put(body)
             telemetry.guards(len(store))
 
-    watch((GROUP, VERSION, "modelrollouts"), store.put_rollout, store.drop_rollout)
-    watch((GROUP, VERSION, "metrictemplates"), store.put_template, store.drop_template)
-    watch(("apps", "v1", "deployments"), store.put_deployment, store.drop_deployment)
+    def by_key(drop: Callable[[Key], None]) -> Put:
+        return lambda body: drop(key_of(body))
+
+    watch((GROUP, VERSION, "modelrollouts"), store.put_rollout, by_key(store.drop_rollout))
+    watch((GROUP, VERSION, "metrictemplates"), store.put_template, by_key(store.drop_template))
+    watch(
+        ("apps", "v1", "deployments"),
+        lambda body: store.put_workload(_typed(body, "apps/v1", "Deployment")),
+        lambda body: store.drop_workload(ref_of(_typed(body, "apps/v1", "Deployment"))),
+    )
     return registry
+
+
+def _typed(body: Json, api_version: str, kind: str) -> Json:
+    """Items of a list do not say what they are."""
+    return body | {"apiVersion": api_version, "kind": kind}
 
 
 def watch_settings() -> kopf.OperatorSettings:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,10 +26,12 @@ from model_rollout.ports.kubernetes import (
     TestFailed,
     Unauthorized,
 )
+from model_rollout.revisions.objects import ObjectRef, Write
 
 NAMESPACE = "adapters"
-WORKLOAD = Key(NAMESPACE, "sentiment")
+WORKLOAD = ObjectRef("apps/v1", "Deployment", NAMESPACE, "sentiment")
 ROLLOUT = Key(NAMESPACE, "guard")
+_GUARD = (NAMESPACE, "guard")
 IMAGE = "/spec/template/spec/containers/0/image"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
@@ -103,16 +106,20 @@ def image(value: object) -> list[dict[str, Any]]:
     return [{"op": "replace", "path": IMAGE, "value": value}]
 
 
+def patch(operations: list[dict[str, Any]]) -> Write:
+    return Write(WORKLOAD, patch=tuple(operations))
+
+
 def test_implements_the_port(cluster: KubernetesCluster) -> None:
     port: Cluster = cluster
     assert port is cluster
 
 
 async def test_reads(cluster: KubernetesCluster) -> None:
-    workload = await cluster.deployment(WORKLOAD)
+    workload = await cluster.read(WORKLOAD)
     assert workload is not None
     assert workload["metadata"]["name"] == "sentiment"
-    assert await cluster.deployment(Key(NAMESPACE, "nowhere")) is None
+    assert await cluster.read(replace(WORKLOAD, name="nowhere")) is None
     assert await cluster.rollout(Key("nowhere", "guard")) is None
     sets = await until_some(lambda: cluster.replica_sets(NAMESPACE, workload["spec"]["selector"]))
     assert [s["metadata"]["ownerReferences"][0]["uid"] for s in sets] == [
@@ -200,7 +207,7 @@ async def test_revisions(cluster: KubernetesCluster) -> None:
 
 
 async def test_patch_is_written_under_our_name(cluster: KubernetesCluster) -> None:
-    patched = await cluster.patch_deployment(WORKLOAD, image("sentiment:2"))
+    patched = await cluster.write(patch(image("sentiment:2")))
     assert patched["spec"]["template"]["spec"]["containers"][0]["image"] == "sentiment:2"
     managers = {field["manager"] for field in patched["metadata"]["managedFields"]}
     assert "model-rollout-operator" in managers
@@ -220,22 +227,22 @@ async def test_patch_is_written_under_our_name(cluster: KubernetesCluster) -> No
 )
 async def test_failed_test(cluster: KubernetesCluster, operation: dict[str, Any]) -> None:
     with pytest.raises(TestFailed):
-        await cluster.patch_deployment(WORKLOAD, [operation, image("never")[0]])
+        await cluster.write(patch([operation, image("never")[0]]))
 
 
 async def test_null_tests_that_nothing_is_there(cluster: KubernetesCluster) -> None:
     path = "/metadata/annotations/modelrollout.dev~1transaction"
-    await cluster.patch_deployment(
-        WORKLOAD, [{"op": "add", "path": "/metadata/annotations", "value": {"a": "b"}}]
+    await cluster.write(
+        patch([{"op": "add", "path": "/metadata/annotations", "value": {"a": "b"}}])
     )
     claim: list[dict[str, Any]] = [
         {"op": "test", "path": path, "value": None},
         {"op": "add", "path": path, "value": "t1"},
     ]
-    patched = await cluster.patch_deployment(WORKLOAD, claim)
+    patched = await cluster.write(patch(claim))
     assert patched["metadata"]["annotations"]["modelrollout.dev/transaction"] == "t1"
     with pytest.raises(TestFailed):
-        await cluster.patch_deployment(WORKLOAD, claim)
+        await cluster.write(patch(claim))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +259,7 @@ async def test_schema_violation(
     cluster: KubernetesCluster, operations: list[dict[str, Any]], message: str
 ) -> None:
     with pytest.raises(Rejected, match=message) as raised:
-        await cluster.patch_deployment(WORKLOAD, operations)
+        await cluster.write(patch(operations))
     # The server's own message quotes the whole Deployment, environment variables included.
     assert "hunter2" not in str(raised.value)
 
@@ -265,7 +272,7 @@ async def test_rule_of_our_crd(cluster: KubernetesCluster) -> None:
 
 async def test_missing_object(cluster: KubernetesCluster) -> None:
     with pytest.raises(NotFound):
-        await cluster.patch_deployment(Key(NAMESPACE, "nowhere"), image("x:1"))
+        await cluster.write(Write(replace(WORKLOAD, name="nowhere"), patch=tuple(image("x:1"))))
 
 
 @pytest.mark.parametrize("reason", [None, "Invalid", "Forbidden", "RequestEntityTooLarge"])
@@ -274,9 +281,7 @@ async def test_policy_denial(
 ) -> None:
     async with policy(api, reason):
         with pytest.raises(Rejected, match="models may not change today"):
-            await until_refused(
-                lambda: cluster.patch_deployment(WORKLOAD, image(f"x:{time.time()}"))
-            )
+            await until_refused(lambda: cluster.write(patch(image(f"x:{time.time()}"))))
 
 
 async def until_refused(write: Callable[[], Any]) -> None:
@@ -312,7 +317,7 @@ async def policy(api: KubernetesApi, reason: str | None) -> AsyncIterator[None]:
     await api.request("DELETE", f"{bindings}/{name}")
     await api.request("DELETE", f"{policies}/{name}")
     cluster = KubernetesCluster(api)
-    await until(lambda: cluster.patch_deployment(WORKLOAD, image("sentiment:3")), Rejected)
+    await until(lambda: cluster.write(patch(image("sentiment:3"))), Rejected)
 
 
 @asynccontextmanager
@@ -330,23 +335,41 @@ async def logged_in(
     await api.close()
 
 
+async def test_dry_run_stores_nothing(cluster: KubernetesCluster) -> None:
+    accepted = await cluster.write(patch(image("never:1")), dry_run=True)
+    assert "never:1" in json.dumps(accepted["spec"])
+    with pytest.raises(Rejected):
+        await cluster.write(patch(image(5)), dry_run=True)
+    stored = await cluster.read(WORKLOAD)
+    assert stored is not None
+    assert "never:1" not in json.dumps(stored["spec"])
+
+
+async def test_kind_that_is_not_built_in_is_looked_up(cluster: KubernetesCluster) -> None:
+    found = await cluster.read(ObjectRef("modelrollout.dev/v1alpha1", "ModelRollout", *_GUARD))
+    assert found is not None
+    assert found["spec"]["targetRef"]["name"] == "sentiment"
+    with pytest.raises(NotFound, match="no kind Nothing"):
+        await cluster.read(ObjectRef("apps/v1", "Nothing", *_GUARD))
+
+
 async def test_missing_role(control_plane: ControlPlane, tmp_path: Any) -> None:
     token = control_plane.kubectl("create", "token", "default", "--namespace", "default").strip()
     async with logged_in(control_plane, tmp_path, token) as stranger:
         with pytest.raises(Forbidden, match="403 Forbidden"):
-            await stranger.patch_deployment(WORKLOAD, image("x:1"))
+            await stranger.write(patch(image("x:1")))
         with pytest.raises(Forbidden):
-            await stranger.deployment(WORKLOAD)
+            await stranger.read(WORKLOAD)
 
 
 async def test_bad_token(control_plane: ControlPlane, tmp_path: Any) -> None:
     async with logged_in(control_plane, tmp_path, "nonsense") as nobody:
         with pytest.raises(Unauthorized):
-            await nobody.deployment(WORKLOAD)
+            await nobody.read(WORKLOAD)
 
 
 async def test_event_twice(cluster: KubernetesCluster, api: KubernetesApi) -> None:
-    workload = await cluster.deployment(WORKLOAD)
+    workload = await cluster.read(WORKLOAD)
     assert workload is not None
     event = {
         "metadata": {"name": "guard.1", "namespace": NAMESPACE},

@@ -23,7 +23,12 @@ class Request:
 
     @property
     def mutates(self) -> bool:
-        return self.method in _WRITES
+        """A dry run changes nothing."""
+        return self.method in _WRITES and not self.dry_run
+
+    @property
+    def dry_run(self) -> bool:
+        return self.query.get("dryRun") == "All"
 
     @property
     def watches(self) -> bool:

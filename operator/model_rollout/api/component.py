@@ -1,10 +1,11 @@
 """The components of a ModelRollout: where in the pod template a version of the model is written."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from model_rollout.api.types import ApiModel, Label, cel, list_map, validations
+from model_rollout.api.types import ApiModel, Label, ObjectName, cel, list_map, validations
 
 _ATOM = (
     r"(\\[dwsDWS]|\\[^A-Za-z0-9\s]|\[\^?(\\[dwsDWS]|\\[^A-Za-z0-9\s]|[^\[\]\\^])+\]"
@@ -114,11 +115,65 @@ class FieldComponent(ApiModel):
     )
 
 
+class Restart(StrEnum):
+    """Whether pods are restarted once the contents of a ConfigMap are restored."""
+
+    AUTO = "Auto"
+    NEVER = "Never"
+
+
+ConfigMapKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+
+
+class ConfigMapComponent(ApiModel):
+    """The contents of a ConfigMap, named, or found through a volume of the pod template."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                "has(self.name) != has(self.volume)",
+                "write name, the name of a ConfigMap, or volume, the volume of the pod template "
+                "that mounts one with a hash in its name",
+            ),
+            cel(
+                "!has(self.volume) || !has(self.keys) || self.keys.size() == 0",
+                "leave keys out where volume is set: a map with a hash in its name is restored whole",
+            ),
+        )
+    )
+
+    name: ObjectName | None = Field(
+        None, description="Name of the ConfigMap, in the namespace of the ModelRollout."
+    )
+    volume: Label | None = Field(
+        None,
+        description="Name of a volume of the pod template whose ConfigMap has another name for "
+        "each content, as kustomize makes them; the reference is restored, and a map that was "
+        "pruned is created again.",
+    )
+    keys: Annotated[
+        tuple[ConfigMapKey, ...],
+        Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(
+        (), description="The keys that make up the version; empty: all of data and binaryData."
+    )
+    restart: Restart = Field(
+        Restart.AUTO,
+        description="Auto: pods are restarted once the contents are restored. Never: they read "
+        "them anew by themselves.",
+    )
+    shared: bool = Field(
+        False,
+        description="Another ModelRollout names this ConfigMap too, and a rollback of one moves "
+        "both: without true in both, neither writes it.",
+    )
+
+
 class PodTemplateComponent(ApiModel):
     """The whole pod template, as `kubectl rollout undo` restores it."""
 
 
-_KINDS = ("image", "env", "arg", "field", "podTemplate")
+_KINDS = ("image", "env", "arg", "field", "configMap", "podTemplate")
 _PRESENT = "[" + ", ".join(f"has(self.{kind})" for kind in _KINDS) + "]"
 
 
@@ -129,7 +184,7 @@ class Component(ApiModel):
         json_schema_extra=validations(
             cel(
                 f"{_PRESENT}.filter(x, x).size() == 1",
-                "write exactly one of image, env, arg, field or podTemplate in a component",
+                "write exactly one of image, env, arg, field, configMap or podTemplate in a component",
             )
         )
     )
@@ -141,16 +196,21 @@ class Component(ApiModel):
     field: FieldComponent | None = Field(
         None, description="Any other single value in the pod template, by its path."
     )
+    config_map: ConfigMapComponent | None = Field(
+        None, description="The contents of a ConfigMap, such as a prompt or a policy."
+    )
     pod_template: PodTemplateComponent | None = Field(
-        None, description="The whole pod template. Cannot be combined with other components."
+        None,
+        description="The whole pod template. Can be combined with configMap components only.",
     )
 
 
 COMPONENT_RULES: dict[str, Any] = validations(
     cel(
-        "self.size() == 1 || !self.exists(c, has(c.podTemplate))",
-        "podTemplate is the whole template: list it alone, or list image, env, arg and field "
-        "components without it",
+        "!self.exists(c, has(c.podTemplate)) || self.filter(c, !has(c.configMap)).size() == 1 && "
+        "!self.exists(c, has(c.configMap) && has(c.configMap.volume))",
+        "podTemplate is the whole template: list it alone or with configMap components that have a "
+        "name, or list image, env, arg and field components without it",
     ),
     *(
         cel(
@@ -159,6 +219,15 @@ COMPONENT_RULES: dict[str, Any] = validations(
             f"two components name the same {kind}: write each place once",
         )
         for kind in ("image", "env", "arg", "field")
+    ),
+    *(
+        cel(
+            f"self.filter(c, has(c.configMap) && has(c.configMap.{place})).all(c, "
+            f"self.exists_one(d, has(d.configMap) && has(d.configMap.{place}) && "
+            f"d.configMap.{place} == c.configMap.{place}))",
+            f"two components name the same configMap.{place}: list all keys in one component",
+        )
+        for place in ("name", "volume")
     ),
 )
 """The `json_schema_extra` of `spec.components`."""

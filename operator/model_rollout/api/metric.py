@@ -19,6 +19,7 @@ from model_rollout.api.types import (
     UNWRITTEN,
     ApiModel,
     Duration,
+    Label,
     ObjectName,
     PositiveDuration,
     validations,
@@ -249,4 +250,10 @@ class Metric(Measurement):
         None,
         description="Take the metric from a MetricTemplate; min, max, for, every, delay, "
         "noDataAfter, onNoData and action written here win over those of the template.",
+    )
+    blames: Annotated[tuple[Label, ...], Field(max_length=16)] = Field(
+        (),
+        description="Components that a breach of this metric points to. Only those are restored, "
+        "where they changed; if that does not help, everything is. Empty: everything.",
+        json_schema_extra=UNWRITTEN,
     )

@@ -28,6 +28,7 @@ class ComponentKind(StrEnum):
     ENV = "Env"
     ARG = "Arg"
     FIELD = "Field"
+    CONFIG_MAP = "ConfigMap"
     POD_TEMPLATE = "PodTemplate"
 
 
@@ -37,6 +38,7 @@ class ValueType(StrEnum):
     STRING = "String"
     JSON = "Json"
     ABSENT = "Absent"
+    SNAPSHOT = "Snapshot"
 
 
 class ComponentValue(ApiModel):
@@ -53,7 +55,14 @@ class ComponentValue(ApiModel):
     type: ValueType = Field(
         ValueType.STRING,
         description="String: the value is the text. Json: the text is a number or a truth value as "
-        "JSON. Absent: the flag was not there at all, and the value is empty.",
+        "JSON. Absent: the flag was not there at all, and the value is empty. Snapshot: the value "
+        "is the SHA-256 of the contents of a ConfigMap, which snapshotRef keeps.",
+    )
+    config_map: Annotated[str, Field(max_length=253)] | None = Field(
+        None, description="Name of the ConfigMap that held the contents."
+    )
+    snapshot_ref: Annotated[str, Field(max_length=253)] | None = Field(
+        None, description="Name of the immutable ConfigMap that keeps the contents."
     )
     pinned: bool = Field(
         True,

@@ -13,6 +13,7 @@ from model_rollout.api.types import (
     ApiModel,
     Duration,
     Interval,
+    Label,
     ObjectName,
     PositiveDuration,
     cel,
@@ -135,6 +136,11 @@ class Rollback(ApiModel):
         seconds("10m"), description="No second automatic rollback within this time of the last one."
     )
     budget: Budget = Field(default_factory=Budget, description="Limit of automatic rollbacks.")
+    escalate: bool = Field(
+        False,
+        description="Go on to older revisions and to the fallbacks when a rollback did not help. "
+        "Otherwise that is for a person: the version was not the cause.",
+    )
 
 
 class Quarantine(ApiModel):
@@ -144,6 +150,19 @@ class Quarantine(ApiModel):
         1,
         description="How many times a quarantined revision that is applied again is reverted "
         "before the operator stops and reports Contested.",
+    )
+
+
+AlternativeValue = Annotated[str, Field(max_length=4096)]
+
+
+class Fallback(ApiModel):
+    """What is done when there is no revision to go back to."""
+
+    name: Label = Field(description="Name of the fallback, used in messages.")
+    alternative: Annotated[dict[str, AlternativeValue], Field(min_length=1, max_length=16)] = Field(
+        description="Values of components, by name, for example model: registry/rules:1. Components "
+        "that are not named keep their values."
     )
 
 
@@ -194,5 +213,12 @@ class ModelRolloutSpec(ApiModel):
     quarantine: Quarantine = Field(
         default_factory=Quarantine,
         description="What happens when a revision that was found bad is deployed again.",
+    )
+    fallbacks: Annotated[
+        tuple[Fallback, ...], Field(max_length=8, json_schema_extra=list_map())
+    ] = Field(
+        (),
+        description="What is done, in this order, when a rollback has no revision to go back to, "
+        "or the last one cannot be brought up.",
     )
     history: History = Field(default_factory=History, description="How much is remembered.")

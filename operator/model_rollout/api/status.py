@@ -37,9 +37,10 @@ class TransactionKind(StrEnum):
 
 
 class Stage(StrEnum):
-    """How far a transaction is: the workload is being written, or the result is being verified."""
+    """How far a transaction is: written, undone after somebody interfered, or being verified."""
 
     APPLYING = "Applying"
+    COMPENSATING = "Compensating"
     VERIFYING = "Verifying"
 
 
@@ -141,6 +142,12 @@ class Transaction(ApiModel):
     metrics: Annotated[tuple[Word, ...], Field(max_length=20)] = Field(
         (), description="The metrics that must be clear afterwards; empty: all that roll back."
     )
+    components: Annotated[tuple[Word, ...], Field(max_length=16)] = Field(
+        (), description="The components that are restored; empty: all."
+    )
+    fallback: Word | None = Field(None, description="Name of the fallback that is applied.")
+    outcome: Word | None = Field(None, description="Why it is undone, as one word.")
+    outcome_message: Sentence | None = Field(None, description="Why it is undone, as one sentence.")
     tried: Annotated[tuple[Number, ...], Field(max_length=100)] = Field(
         (), description="Revisions that this chain left or tried and will not go to again."
     )

@@ -6,6 +6,7 @@ from typing import NoReturn
 from model_rollout.backtest.workload import Objects
 from model_rollout.engine.store import Store
 from model_rollout.ports.kubernetes import Json, Key, NotFound, Rejected
+from model_rollout.revisions.objects import ObjectRef, Write
 
 
 class SimulatedCluster:
@@ -25,7 +26,7 @@ class SimulatedCluster:
     def show(self, objects: Objects) -> None:
         """Let the workload be like this from now on."""
         self._objects = objects
-        self._store.put_deployment(objects.deployment)
+        self._store.put_workload(objects.deployment)
 
     @property
     def replica_set(self) -> str:
@@ -46,9 +47,11 @@ class SimulatedCluster:
         for body in nothing:
             yield body
 
-    async def deployment(self, key: Key) -> Json | None:
-        """Read the Deployment as it was at this time."""
-        return self._objects.deployment if self._objects else None
+    async def read(self, ref: ObjectRef) -> Json | None:
+        """Read the Deployment as it was at this time; nobody knows what ConfigMaps held."""
+        if self._objects is None or ref.kind == "ConfigMap":
+            return None
+        return self._objects.deployment
 
     async def secret(self, key: Key) -> Json | None:
         """Read no Secret: who is asked, and how, says the command line."""
@@ -98,9 +101,19 @@ class SimulatedCluster:
         """Nobody annotates the ModelRollout of a replay."""
         raise Rejected("a replay changes no metadata")
 
-    async def patch_deployment(self, key: Key, operations: list[Json]) -> NoReturn:
+    async def write(self, write: Write, *, dry_run: bool = False) -> NoReturn:
         """The past stays as it was."""
         raise Rejected("a replay changes no workload")
+
+    async def snapshots(self, namespace: str, rollout_uid: str) -> list[Json]:
+        """List no snapshots: a replay keeps no contents."""
+        return []
+
+    async def create_snapshot(self, body: Json) -> None:
+        """A replay keeps no contents."""
+
+    async def delete_config_map(self, key: Key, uid: str) -> None:
+        """There is none."""
 
     async def create_event(self, namespace: str, body: Json) -> None:
         """Events are read off the decisions."""

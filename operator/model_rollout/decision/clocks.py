@@ -35,7 +35,10 @@ def _stands_still(facts: Facts, current: CurrentRevision) -> bool:
         and facts.switch is KillSwitch.PAUSE
         and facts.status.transaction.interrupted
     )
-    return facts.workload.desired == 0 or facts.workload.paused or lagging or interrupted
+    # Somebody has yet to restart the pods; until then the old contents serve.
+    unread = current.serving_since is None and bool(facts.unread_config_map)
+    still = facts.workload.desired == 0 or facts.workload.paused
+    return still or lagging or interrupted or unread
 
 
 def _held(facts: Facts, current: CurrentRevision) -> CurrentRevision:

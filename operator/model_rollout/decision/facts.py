@@ -1,5 +1,6 @@
 """What goes into a decision: everything that was read, frozen. "Not found" is a field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from model_rollout.api.revision import RevisionPhase, RolloutRef
 from model_rollout.api.rollout import KillSwitch, ModelRolloutSpec
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus, QuarantineEntry
 from model_rollout.revisions.canonical import Json
+from model_rollout.revisions.configmaps import Contents, changed_at, read_once
 from model_rollout.revisions.content import Content
 from model_rollout.revisions.history import Revision
 from model_rollout.revisions.places import ComponentProblem
@@ -46,6 +48,8 @@ class Pods:
     """Reasons for which the revision itself is to blame, such as ImagePullBackOff."""
     unschedulable: str = ""
     """The scheduler's reason, when a pod found no node."""
+    created: float | None = None
+    """When the oldest pod of the newest template was created, in seconds since the epoch."""
 
     @property
     def why(self) -> str:
@@ -80,7 +84,15 @@ class Facts:
     unquarantine: str | None = None
     """Value of the unquarantine annotation."""
     refused: str = ""
-    """Why the API server refused the patch of the transaction in flight."""
+    """Why the API server refused a write of the transaction in flight."""
+    preflighted: bool = False
+    """The API server accepted all writes of the transaction in flight as a dry run."""
+    config_maps: Mapping[str, Json | None] = field(default_factory=dict)
+    """The ConfigMaps that components are, and those that a transaction in flight restores."""
+    snapshots: Mapping[str, Contents] = field(default_factory=dict)
+    """What ConfigMaps held, by digest; only read while a transaction is in flight."""
+    shared: Mapping[str, str] = field(default_factory=dict)
+    """Components that other ModelRollouts name too without `shared`, each with a sentence."""
     prometheus_problem: str = ""
     """Why no Prometheus can be asked, and what to write; empty when one can."""
     by_number: dict[int, Revision] = field(init=False, repr=False)
@@ -146,6 +158,21 @@ class Facts:
             if entry.digest == digest and not expired:
                 return entry
         return None
+
+    @cached_property
+    def unread_config_map(self) -> str:
+        """The name of a ConfigMap that the pods have not read since it changed; empty: none.
+
+        Variables and subPath mounts are read when a pod starts, and never again.
+        """
+        if self.workload is None or self.pods is None or self.pods.created is None:
+            return ""
+        template = self.workload.body["spec"]["template"]
+        for name, body in self.config_maps.items():
+            changed = changed_at(body) if body is not None else 0.0
+            if changed > self.pods.created and read_once(template, name):
+                return name
+        return ""
 
     def next_number(self) -> int:
         """Return the number of the next revision: numbers are never used twice."""

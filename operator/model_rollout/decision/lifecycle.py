@@ -4,15 +4,17 @@ from dataclasses import replace
 
 from model_rollout.analysis.placeholders import Problem
 from model_rollout.analysis.report import MetricReport
+from model_rollout.api.revision import ComponentKind
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus, Phase
 from model_rollout.api.types import duration_text
 from model_rollout.decision.begin import KEPT_ENTRIES
 from model_rollout.decision.facts import Facts
+from model_rollout.decision.goals import fallback_problem
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold, resting_phase, wait
 from model_rollout.decision.sentences import listed, of_unavailable
-from model_rollout.revisions.content import Content, shape
+from model_rollout.revisions.content import Content, same_value, shape
 from model_rollout.revisions.history import NewRevision, Revision, new_revision
 from model_rollout.revisions.places import ComponentProblem
 
@@ -50,10 +52,11 @@ def component_unreadable(facts: Facts) -> Decision | None:
 
 
 def spec_invalid(facts: Facts) -> Decision | None:
-    """What the API server cannot check: the expression that combines the metrics."""
-    if not isinstance(facts.when, Problem):
-        return None
-    return hold(facts, Reason.SPEC_INVALID, facts.when.message)
+    """What the API server cannot check: the expression over the metrics, names in fallbacks."""
+    problem = (
+        facts.when.message if isinstance(facts.when, Problem) else fallback_problem(facts.spec)
+    )
+    return hold(facts, Reason.SPEC_INVALID, problem) if problem else None
 
 
 def content_changed(facts: Facts) -> Decision | None:
@@ -98,8 +101,16 @@ def _components_edited(facts: Facts, live: Content) -> bool:
     revision, current = facts.current_revision, facts.current
     if revision is None or current is None:
         return False
-    same_deployment = current.template_digest == live.template_digest
-    return same_deployment and shape(revision.spec.components) != shape(live.components)
+    same_template = current.template_digest == live.template_digest
+    values = {value.source: value for value in revision.spec.components}
+    # What stands beside the template may have changed although the template did not.
+    same_maps = all(
+        same_value(values[value.source], value)
+        for value in live.components
+        if value.kind is ComponentKind.CONFIG_MAP and value.source in values
+    )
+    edited = shape(revision.spec.components) != shape(live.components)
+    return same_template and same_maps and edited
 
 
 def record(facts: Facts, live: Content, *, inherit: bool = False) -> Decision:
@@ -185,6 +196,8 @@ def serve(facts: Facts) -> Decision | None:
         return None
     if not workload.rolled_out or facts.pods is None or facts.pods.old > 0:
         return None
+    if facts.unread_config_map:
+        return None
     serving = current.model_copy(
         update={"serving_since": facts.now, "held_since": None, "held_seconds": 0.0}
     )
@@ -215,6 +228,12 @@ def rolling_out(facts: Facts) -> Decision | None:
     old = facts.pods.old if facts.pods else 0
     left = f", {old} pods of an older template left" if old else ""
     why = f" ({facts.pods.why})" if facts.pods and facts.pods.why else ""
+    if unread := facts.unread_config_map:
+        why += (
+            f"; the pods read ConfigMap {unread} when they start and started before it changed: "
+            f"kubectl rollout restart {facts.spec.target_ref.kind.lower()}/"
+            f"{facts.spec.target_ref.name}"
+        )
     message = f"Revision {current.revision} is being rolled out: {workload.progress}{left}{why}"
     return wait(facts, Reason.ROLLING_OUT, message)
 

@@ -1,5 +1,7 @@
 """Reads what a decision needs from the JSON of the workload, its ReplicaSets and its pods."""
 
+import datetime
+
 from model_rollout.decision.facts import Pods, Workload
 from model_rollout.revisions.canonical import Json
 
@@ -73,7 +75,13 @@ def read_pods(pods: list[Json], template_hash: str | None) -> Pods:
     new = [pod for pod in pods if _label(pod) == template_hash]
     stuck = sorted({reason for pod in new for reason in _stuck_reasons(pod)})
     unschedulable = next((why for pod in new if (why := _unschedulable(pod))), "")
-    return Pods(old=len(pods) - len(new), stuck=tuple(stuck), unschedulable=unschedulable)
+    created = min((when for pod in new if (when := _created(pod)) is not None), default=None)
+    return Pods(len(pods) - len(new), tuple(stuck), unschedulable, created)
+
+
+def _created(pod: Json) -> float | None:
+    text = pod["metadata"].get("creationTimestamp")
+    return datetime.datetime.fromisoformat(text).timestamp() if text else None
 
 
 def _label(pod: Json) -> str:

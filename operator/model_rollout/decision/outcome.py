@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from model_rollout.api.status import ModelRolloutStatus, Phase
 from model_rollout.decision.reasons import Reason
-from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.history import NewRevision
+from model_rollout.revisions.objects import Write
 
 LONGEST = 2048
 """The longest sentence that the API takes."""
@@ -28,7 +28,9 @@ class Action(StrEnum):
     SERVE = "Serve"  # the current revision begins to serve
     PROMOTE = "Promote"  # the current revision is Stable
     ROLL_BACK = "RollBack"  # a transaction begins
-    APPLY = "Apply"  # the workload is patched
+    PREFLIGHT = "Preflight"  # every write of a transaction is tried as a dry run
+    APPLY = "Apply"  # an object is written
+    UNDO = "Undo"  # what a transaction wrote is put back
     CONCLUDE = "Conclude"  # a transaction ends
 
 
@@ -43,8 +45,8 @@ class Decision:
     status: ModelRolloutStatus
     """The facts that the decision changes; `status.complete` adds what people read."""
     create: tuple[NewRevision, ...] = ()
-    patch: tuple[Json, ...] = ()
-    """JSON Patch of the workload; applied after the status is written."""
+    writes: tuple[Write, ...] = ()
+    """What is sent to the API server after the status is written; more than one as a dry run only."""
     again: bool = False
     """Decide again at once: the decision only wrote down what happened."""
     drop_unquarantine: bool = False
@@ -53,13 +55,13 @@ class Decision:
 
     @property
     def writes_workload(self) -> bool:
-        """Tell whether the decision leads to a write of the workload."""
-        return bool(self.patch) or self.action is Action.ROLL_BACK
+        """Tell whether the decision leads to a write of what serves the model."""
+        return bool(self.writes) or self.action is Action.ROLL_BACK
 
     @property
     def remembered(self) -> bool:
         """Tell whether the decision is kept in `status.lastDecision`.
 
-        The patch itself is not: it was decided, and written down, with the intent.
+        The writes themselves are not: they were decided, and written down, with the intent.
         """
-        return self.action not in (Action.CONTINUE, Action.WAIT) and not self.patch
+        return self.action not in (Action.CONTINUE, Action.WAIT) and not self.writes

@@ -3,14 +3,14 @@
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import SwitchStatus, Transaction, TransactionKind
-from model_rollout.decision.begin import Cause, begin, without_entry
+from model_rollout.decision.begin import Cause, begin, without_entries
+from model_rollout.decision.conclude import conclude
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.lifecycle import record
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold, resting_phase
 from model_rollout.decision.targets import eligible, find_target
-from model_rollout.decision.transaction import conclude
 from model_rollout.revisions.history import Revision
 
 
@@ -53,7 +53,7 @@ def unquarantine(facts: Facts) -> Decision | None:
         facts,
         Reason.UNQUARANTINED,
         f"The quarantine of revision {entry.revision} ({entry.reason}) was cleared by a person",
-        {"quarantine": without_entry(facts.status, entry.revision)},
+        {"quarantine": without_entries(facts.status, (entry.revision,))},
         drop=True,
         of=entry.revision,
     )

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     BUDGET_EXHAUSTED = "BudgetExhausted"  # too many rollbacks in the window
     NO_TARGET = "NoTarget"  # no revision to go back to
     NOTHING_TO_RESTORE = "NothingToRestore"  # only an observed part of the template changed
+    SHARED_COMPONENT = "SharedComponent"  # another ModelRollout names the same ConfigMap
     CONTESTED = "Contested"  # somebody keeps applying a quarantined revision
     TARGET_TAKEN = "TargetTaken"  # an older ModelRollout guards the same workload
     WORKLOAD_MISSING = "WorkloadMissing"  # spec.targetRef does not exist
@@ -61,6 +62,7 @@ class Reason(StrEnum):
     UNVERIFIED = "Unverified"  # neither could be shown in time
     ROLLBACK_STALLED = "RollbackStalled"  # the target does not come up, for no fault of its own
     TARGET_UNUSABLE = "TargetUnusable"  # the target cannot come up (image, crash)
+    TARGET_REFUSED = "TargetRefused"  # the target cannot be written; the next candidate is tried
     CONCURRENT_EDIT = "ConcurrentEdit"  # somebody wrote the same field; the human wins
     OVERTAKEN = "Overtaken"  # something else was deployed before verification ended
     REAPPLIED = "Reapplied"  # the bad revision was applied again before verification ended

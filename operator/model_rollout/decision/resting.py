@@ -10,8 +10,8 @@ def resting_phase(facts: Facts) -> Phase:
     """Return the phase while nothing new is decided, from what is stored alone."""
     status = facts.status
     if status.transaction is not None:
-        applying = status.transaction.stage is Stage.APPLYING
-        return Phase.ROLLING_BACK if applying else Phase.VERIFYING
+        verifying = status.transaction.stage is Stage.VERIFYING
+        return Phase.VERIFYING if verifying else Phase.ROLLING_BACK
     if status.failure is not None:
         return Phase.FAILED
     if status.current is None:

@@ -147,6 +147,7 @@ def _conditions(facts: Facts, decision: Decision) -> tuple[Condition, ...]:
         _target_available(facts),
         ("KillSwitchEngaged", facts.switch is not KillSwitch.NONE, facts.switch.value, ""),
         _contested(decision),
+        _shared(facts),
         _budget(facts),
     )
     before = {condition.type: condition for condition in facts.status.conditions}
@@ -213,6 +214,13 @@ def _contested(decision: Decision) -> _Item:
     if decision.reason is Reason.CONTESTED:
         return "Contested", True, Reason.QUARANTINED_APPLIED.value, decision.message
     return "Contested", False, "NotContested", ""
+
+
+def _shared(facts: Facts) -> _Item:
+    if facts.shared:
+        message = "; ".join(facts.shared.values())
+        return "SharedComponent", True, Reason.SHARED_COMPONENT.value, message
+    return "SharedComponent", False, "NotShared", ""
 
 
 def _budget(facts: Facts) -> _Item:

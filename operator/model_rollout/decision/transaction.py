@@ -1,161 +1,178 @@
-"""A transaction in flight: apply, see it come up, verify, conclude."""
+"""A transaction in flight: try it, write it step by step, undo it where somebody interfered."""
 
-from model_rollout.analysis.report import MetricReport
-from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
-from model_rollout.api.status import (
-    CurrentRevision,
-    Failure,
-    LastTransaction,
-    Phase,
-    Stage,
-    Transaction,
-    TransactionKind,
-)
-from model_rollout.api.types import duration_text
-from model_rollout.decision.begin import Cause, begin, resulting, without_entry
+from model_rollout.api.status import CurrentRevision, Phase, Stage, Transaction
+from model_rollout.decision.chain import go_on
+from model_rollout.decision.conclude import conclude, condemned_by_intent, refused
 from model_rollout.decision.facts import Facts
-from model_rollout.decision.lifecycle import serve
+from model_rollout.decision.goals import Goal, resulting
 from model_rollout.decision.outcome import Action, Decision, clipped
+from model_rollout.decision.plan import (
+    Progress,
+    merged,
+    progress,
+    restarted_by,
+    restarts,
+    writes,
+)
 from model_rollout.decision.reasons import Reason
-from model_rollout.decision.resting import hold, wait
-from model_rollout.decision.targets import find_target
-from model_rollout.revisions.content import components_digest
+from model_rollout.decision.sentences import listed
+from model_rollout.decision.verify import verifying
 from model_rollout.revisions.history import Revision
-from model_rollout.revisions.places import Unrestorable
-from model_rollout.revisions.restore import restore_operations
-
-_BY_METRIC = (Reason.METRIC_BREACHED, Reason.METRIC_SILENT, Reason.TARGET_UNUSABLE)
+from model_rollout.revisions.objects import Write
+from model_rollout.revisions.places import ComponentProblem, Unrestorable
 
 
 def in_flight(facts: Facts) -> Decision | None:
-    """Finish, verify or abandon the transaction in flight."""
+    """Finish, undo, verify or abandon the transaction in flight."""
     transaction = facts.status.transaction
     if transaction is None or facts.workload is None:
         return None
     if facts.workload.uid != transaction.workload_uid:
         message = "the workload was deleted and created again; the rollback was for the one before"
         return conclude(facts, transaction, Reason.WORKLOAD_REPLACED, message)
-    if transaction.stage is Stage.APPLYING:
-        return _applying(facts, transaction)
-    return _verifying(facts, transaction)
+    if transaction.stage is Stage.VERIFYING:
+        return verifying(facts, transaction)
+    source, wanted = (facts.by_number.get(n) for n in (transaction.from_, transaction.result))
+    if source is None or wanted is None:
+        lost = transaction.from_ if source is None else transaction.result
+        message = f"revision {lost} was deleted before the rollback to it, or from it, was finished"
+        return refused(facts, transaction, message)
+    if transaction.stage is Stage.COMPENSATING:
+        return _compensating(facts, transaction, source, wanted)
+    return _applying(facts, transaction, source, wanted)
 
 
-def conclude(
-    facts: Facts,
-    transaction: Transaction,
-    outcome: Reason,
-    message: str,
-    *,
-    phase: Phase = Phase.PROGRESSING,
-    failure: Failure | None = None,
-    lift: int | None = None,
+def _applying(
+    facts: Facts, transaction: Transaction, source: Revision, wanted: Revision
 ) -> Decision:
-    """Return the decision that ends the transaction; `lift` names a quarantine that falls with it."""
-    message = clipped(message)
-    quarantine = facts.status.quarantine
-    last = LastTransaction(
-        id=transaction.id,
-        kind=transaction.kind,
-        from_=transaction.from_,
-        to=transaction.to,
-        started_at=transaction.started_at,
-        ended_at=facts.now,
-        outcome=outcome,
-        message=message,
-    )
-    changes = {
-        "transaction": None,
-        "last_transaction": last,
-        "failure": failure,
-        "quarantine": quarantine if lift is None else without_entry(facts.status, lift),
-    }
-    return Decision(
-        Action.CONCLUDE,
-        outcome,
-        message,
-        phase,
-        facts.status.model_copy(update=changes),
-        again=True,
-        from_=transaction.from_,
-        to=transaction.to,
-    )
-
-
-def _live_components(facts: Facts) -> str:
-    return facts.live.components_digest if facts.live else ""
-
-
-def _digest_of(facts: Facts, number: int) -> str | None:
-    revision = facts.by_number.get(number)
-    return components_digest(revision.spec.components) if revision else None
-
-
-def _applying(facts: Facts, transaction: Transaction) -> Decision:
-    assert facts.workload is not None
-    target = facts.by_number.get(transaction.to)
-    if target is None or transaction.result not in facts.by_number:
-        message = f"revision {transaction.to} was deleted before it could be restored"
-        return conclude(facts, transaction, Reason.REFUSED, message, lift=_lifted(transaction))
-    live = _live_components(facts)
-    if live == target.components_digest:
-        return _applied(facts, transaction, target)
-    if live != _digest_of(facts, transaction.from_):
-        message = (
-            f"{facts.workload.manager or 'somebody'} changed the components while revision "
-            f"{transaction.from_} was to be rolled back; that change stands and nothing was written"
-        )
-        return conclude(facts, transaction, Reason.CONCURRENT_EDIT, message)
+    before, after = source.spec.components, wanted.spec.components
+    done = progress(facts, before, after)
+    if done.foreign:
+        return _edited(facts, transaction, done)
     if facts.refused:
         message = (
             f"the API server refuses the rollback to revision {transaction.to}: {facts.refused}"
         )
-        return conclude(
-            facts,
-            transaction,
-            Reason.REFUSED,
-            message,
-            phase=Phase.FAILED,
-            lift=_lifted(transaction),
-        )
+        return _refused(facts, transaction, done, message)
+    restart = restarts(facts, before, after)
     try:
-        patch = restore_operations(
-            facts.workload.body, facts.spec.components, target.spec.components, transaction.id
-        )
+        left = writes(facts, after, transaction.id, restart=restart)
     except Unrestorable as error:
         message = f"revision {transaction.to} cannot be restored: {error}"
-        return conclude(
-            facts,
-            transaction,
-            Reason.REFUSED,
-            message,
-            phase=Phase.FAILED,
-            lift=_lifted(transaction),
-        )
+        return _refused(facts, transaction, done, message)
+    if not left:
+        return _applied(facts, transaction, wanted)
+    return _write(facts, transaction, left)
+
+
+def _write(facts: Facts, transaction: Transaction, left: tuple[Write, ...]) -> Decision:
+    """All writes as a dry run before the first one; then one after the other."""
     return Decision(
-        Action.APPLY,
+        Action.APPLY if facts.preflighted else Action.PREFLIGHT,
         Reason(transaction.reason),
         transaction.message,
         Phase.ROLLING_BACK,
         facts.status.model_copy(
             update={"transaction": transaction.model_copy(update={"interrupted": False})}
         ),
-        patch=patch,
+        writes=left[:1] if facts.preflighted else left,
         again=True,
         from_=transaction.from_,
         to=transaction.to,
     )
 
 
-def _lifted(transaction: Transaction) -> int | None:
-    """Nothing was written: what the intent condemned is not, unless it was condemned before."""
-    return None if transaction.kind is TransactionKind.REVERT else transaction.from_
+def _edited(facts: Facts, transaction: Transaction, done: Progress) -> Decision:
+    """The human wins: what was written until now is put back, and nothing else is written."""
+    if isinstance(facts.content, ComponentProblem):
+        message = f"the rollback cannot go on: {facts.content.message}"
+    else:
+        who = (facts.workload.manager if facts.workload else "") or "somebody"
+        message = (
+            f"{who} changed {listed(list(done.foreign))} while revision {transaction.from_} was to "
+            "be rolled back; that change stands"
+        )
+    if done.applied:
+        return _undo(facts, transaction, done, Reason.CONCURRENT_EDIT, message)
+    message += " and nothing was written"
+    return conclude(facts, transaction, Reason.CONCURRENT_EDIT, message)
 
 
-def _applied(facts: Facts, transaction: Transaction, target: Revision) -> Decision:
+def _refused(facts: Facts, transaction: Transaction, done: Progress, message: str) -> Decision:
+    """Nothing was written yet: the next candidate. Something was: put it back."""
+    if done.applied:
+        return _undo(facts, transaction, done, Reason.REFUSED, message)
+    further = go_on(facts, transaction, Reason.TARGET_REFUSED, message, None)
+    return further or refused(facts, transaction, message)
+
+
+def _undo(
+    facts: Facts, transaction: Transaction, done: Progress, outcome: Reason, message: str
+) -> Decision:
+    message = clipped(f"{message}; {listed(list(done.applied))} is put back to where it was")
+    undone = transaction.model_copy(
+        update={
+            "stage": Stage.COMPENSATING,
+            "interrupted": False,
+            "outcome": outcome,
+            "outcome_message": message,
+        }
+    )
+    return Decision(
+        Action.UNDO,
+        outcome,
+        message,
+        Phase.ROLLING_BACK,
+        facts.status.model_copy(update={"transaction": undone}),
+        again=True,
+        from_=transaction.from_,
+        to=transaction.to,
+    )
+
+
+def _compensating(
+    facts: Facts, transaction: Transaction, source: Revision, wanted: Revision
+) -> Decision:
+    """Put back what was written, and nothing that somebody else wrote since."""
+    before, after = source.spec.components, wanted.spec.components
+    done = progress(facts, before, after)
+    if facts.live is None or not done.applied:
+        return _undone(facts, transaction, "")
+    if facts.refused:
+        return _undone(facts, transaction, facts.refused)
+    back = merged(facts.live.components, before, frozenset(done.applied))
+    # Pods that have read what is taken back have to read again.
+    restart = restarted_by(facts, transaction.id) and restarts(facts, before, after)
+    try:
+        left = writes(facts, back, f"{transaction.id}-undo", restart=restart)
+    except Unrestorable as error:
+        return _undone(facts, transaction, str(error))
+    return _write(facts, transaction, left) if left else _undone(facts, transaction, "")
+
+
+def _undone(facts: Facts, transaction: Transaction, why: str) -> Decision:
+    outcome = Reason(transaction.outcome)
+    message = transaction.outcome_message or ""
+    if why:
+        message += f"; that failed, so the components are of two revisions now: {why}"
+    was_refused = outcome is Reason.REFUSED
+    return conclude(
+        facts,
+        transaction,
+        outcome,
+        message,
+        phase=Phase.FAILED if was_refused or why else Phase.PROGRESSING,
+        lift=condemned_by_intent(transaction) if was_refused else (),
+    )
+
+
+def _applied(facts: Facts, transaction: Transaction, wanted: Revision) -> Decision:
     assert facts.live is not None
     # Not what the intent expected when the rest of the template was edited meanwhile.
-    number, create = resulting(facts, target, facts.live)
+    origin = facts.by_number.get(transaction.to)
+    goal = Goal(wanted.spec.components, origin)
+    number, create = resulting(facts, goal, facts.live)
     current = CurrentRevision(
         revision=number,
         name=create[0].name if create else facts.by_number[number].name,
@@ -181,144 +198,6 @@ def _applied(facts: Facts, transaction: Transaction, target: Revision) -> Decisi
         again=True,
         from_=transaction.from_,
         to=transaction.to,
-    )
-
-
-def _verifying(facts: Facts, transaction: Transaction) -> Decision:
-    live, current = _live_components(facts), facts.current
-    assert current is not None
-    if live == _digest_of(facts, transaction.from_):
-        message = f"revision {transaction.from_} was applied again while its rollback was verified"
-        return conclude(facts, transaction, Reason.REAPPLIED, message)
-    if live != _digest_of(facts, transaction.to):
-        message = "something else was deployed while the rollback was verified; it is left alone"
-        return conclude(facts, transaction, Reason.OVERTAKEN, message)
-    if current.serving_since is None:
-        return _coming_up(facts, transaction, current)
-    return _measuring(facts, transaction, current)
-
-
-def _coming_up(facts: Facts, transaction: Transaction, current: CurrentRevision) -> Decision:
-    served = serve(facts)
-    if served is not None:
-        return served
-    assert facts.workload is not None
-    late = facts.age(current) >= facts.spec.rollback.deadline and current.held_since is None
-    pods = facts.pods
-    if late and pods is not None and pods.stuck:
-        return _next_candidate(facts, transaction, pods.why)
-    waiting = f"revision {transaction.to} is coming up: {facts.workload.progress}"
-    if late:
-        why = f" ({pods.why})" if pods is not None and pods.why else ""
-        return hold(
-            facts,
-            Reason.ROLLBACK_STALLED,
-            f"the rollback does not come up within {duration_text(facts.spec.rollback.deadline)}: "
-            f"{waiting}{why}; still waiting, nothing is condemned",
-            phase=Phase.FAILED,
-            from_=transaction.from_,
-            to=transaction.to,
-        )
-    return wait(facts, Reason.ROLLING_OUT, waiting[0].upper() + waiting[1:])
-
-
-def _next_candidate(facts: Facts, transaction: Transaction, why: str) -> Decision:
-    """The target itself cannot come up: condemn it for a day and go on in the same chain."""
-    sentence = f"revision {transaction.to} does not come up ({why}); {_cause(transaction)}"
-    cause = Cause(
-        kind=transaction.kind
-        if transaction.kind is not TransactionKind.REVERT
-        else TransactionKind.ROLLBACK,
-        reason=Reason.TARGET_UNUSABLE,
-        sentence=sentence,
-        condemn=RevisionPhase.UNUSABLE,
-        metrics=transaction.metrics,
-        tried=transaction.tried,
-    )
-    # The same components over another rest would not come up either, and are there already.
-    same = {r.number for r in facts.revisions if r.components_digest == _live_components(facts)}
-    target = find_target(facts, frozenset(transaction.tried) | same)
-    if target is None:
-        message = f"{sentence}; no other revision is left to go back to"
-        return conclude(facts, transaction, Reason.NO_TARGET, message, phase=Phase.FAILED)
-    return begin(facts, cause, target)
-
-
-def _cause(transaction: Transaction) -> str:
-    return transaction.message.split(": ", 1)[-1]
-
-
-def _measuring(facts: Facts, transaction: Transaction, current: CurrentRevision) -> Decision:
-    reports = _verified_metrics(facts, transaction)
-    breached = tuple(report for report in reports if report.breached)
-    if breached:
-        return _still_breached(facts, transaction, breached)
-    wanted = facts.spec.rollback.verify_for
-    age = facts.age(current)
-    clear = all(_clear(report, wanted) for report in reports)
-    if clear and (reports or age >= wanted):
-        measured = "; ".join(report.message for report in reports) or "no metric to verify"
-        message = (
-            f"Rolled back revision {transaction.from_} to {transaction.to}: {_cause(transaction)}. "
-            f"It helped: {measured}"
-        )
-        return conclude(facts, transaction, Reason.SUCCEEDED, message, phase=Phase.ROLLED_BACK)
-    patience = 3 * max([wanted, *(report.patience for report in reports)])
-    discarded = max([facts.spec.analysis.warm_up, *(report.discard for report in reports)])
-    if age >= discarded + patience:
-        undecided = "; ".join(r.message for r in reports if not _clear(r, wanted))
-        message = (
-            f"Rolled back revision {transaction.from_} to {transaction.to}, and within "
-            f"{duration_text(patience)} it could not be shown that it helped: {undecided}"
-        )
-        return conclude(facts, transaction, Reason.UNVERIFIED, message, phase=Phase.ROLLED_BACK)
-    return wait(
-        facts,
-        Reason.VERIFYING,
-        f"Verifying the rollback to revision {transaction.to}: every metric must be clear for "
-        f"{duration_text(wanted)}",
-    )
-
-
-def _clear(report: MetricReport, wanted: float) -> bool:
-    """Enough samples must have said so, also where `verifyFor` is zero."""
-    return report.clear and report.enough and report.clear_for >= wanted
-
-
-def _verified_metrics(facts: Facts, transaction: Transaction) -> tuple[MetricReport, ...]:
-    named = tuple(r for r in facts.guarding if r.name in transaction.metrics)
-    return named or facts.guarding
-
-
-def _still_breached(
-    facts: Facts, transaction: Transaction, breached: tuple[MetricReport, ...]
-) -> Decision:
-    """The version was not the cause: the revision that was left is not to blame."""
-    caused_by_metric = transaction.reason in _BY_METRIC
-    origin = transaction.tried[0] if transaction.tried else transaction.from_
-    lift = origin if caused_by_metric and transaction.metrics else None
-    lifted = f"; the quarantine of revision {lift} is lifted" if lift else ""
-    measured = "; ".join(report.message for report in breached)
-    message = (
-        f"The rollback to revision {transaction.to} did not help: {measured}{lifted}. The cause is "
-        "outside of the revisions; no further rollback until the metric is clear or something new "
-        "is deployed"
-    )
-    failure = Failure(
-        reason=Reason.STILL_BREACHED,
-        message=clipped(message),
-        since=facts.now,
-        metrics=tuple(report.name for report in breached),
-        revisions=tuple(sorted({transaction.from_, transaction.result, *transaction.tried})),
-    )
-    return conclude(
-        facts,
-        transaction,
-        Reason.STILL_BREACHED,
-        message,
-        phase=Phase.FAILED,
-        failure=failure,
-        lift=lift,
     )
 
 

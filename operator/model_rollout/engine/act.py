@@ -1,14 +1,14 @@
-"""Act: the one write to a workload, directly after the kill switch was read past every cache."""
+"""Act: one write at a time, directly after the kill switch was read past every cache."""
 
 import logging
 
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.decision.facts import Facts
-from model_rollout.decision.outcome import Decision
+from model_rollout.decision.outcome import Action, Decision
 from model_rollout.engine.guard import Guard
 from model_rollout.engine.memory import Memory
 from model_rollout.engine.persist import Persister
-from model_rollout.engine.store import Store, key_of, target_of
+from model_rollout.engine.store import Store, key_of
 from model_rollout.ports.kubernetes import (
     Cluster,
     Conflict,
@@ -18,12 +18,16 @@ from model_rollout.ports.kubernetes import (
     Rejected,
     TestFailed,
 )
+from model_rollout.revisions.objects import ObjectRef, Write
+
+_WRITTEN = ("spec", "data", "binaryData")
+"""Parts of objects that our patches speak of, beside the metadata."""
 
 log = logging.getLogger(__name__)
 
 
 class Actor:
-    """Patches workloads."""
+    """Writes to workloads and ConfigMaps."""
 
     def __init__(self, cluster: Cluster, store: Store, persister: Persister) -> None:
         """`persister` brings the fence: no write without the Lease."""
@@ -32,23 +36,35 @@ class Actor:
         self._persister = persister
 
     async def act(self, guard: Guard, memory: Memory, facts: Facts, decision: Decision) -> None:
-        """Apply the patch of a decision, if it has one and nobody stopped it meanwhile."""
-        if not decision.patch or not await self._allowed(guard):
+        """Do what a decision says, if nobody stopped it meanwhile."""
+        if not decision.writes or not await self._allowed(guard):
             return
-        target = target_of(guard.body)
+        dry_run = decision.action is Action.PREFLIGHT
+        for write in decision.writes:
+            if not await self._write(guard, memory, write, dry_run=dry_run):
+                return
+        transaction = facts.status.transaction
+        if dry_run and transaction is not None:
+            memory.preflighted = transaction.id
+
+    async def _write(self, guard: Guard, memory: Memory, write: Write, *, dry_run: bool) -> bool:
+        """Send one write; return whether it was accepted."""
         self._persister.fence()
         try:
-            body = await self._cluster.patch_deployment(target, list(decision.patch))
+            body = await self._cluster.write(write, dry_run=dry_run)
         except TestFailed:
-            if await self._is_unchanged(guard, facts):
+            if await self._is_unchanged(write):
                 # Every `test` holds, so the patch itself is wrong and stays wrong.
-                _refuse(guard, memory, "the patch does not fit the workload that it was made for")
+                _refuse(guard, memory, "the patch does not fit the object that it was made for")
         except (Conflict, NotFound):
-            await self._read_again(guard)
+            await self._read_again(write.ref)
         except (Rejected, Forbidden) as error:
-            _refuse(guard, memory, str(error))
+            _refuse(guard, memory, f"{write.ref.kind} {write.ref.name}: {error}")
         else:
-            self._store.put_deployment(body)
+            if not dry_run:
+                self._store.put_workload(body)
+            return True
+        return False
 
     async def _allowed(self, guard: Guard) -> bool:
         """Read the switch itself, not a cache of it: a person who flipped it must be obeyed."""
@@ -60,24 +76,21 @@ class Actor:
         self._store.put_rollout(live)
         return not _paused(live)
 
-    async def _is_unchanged(self, guard: Guard, facts: Facts) -> bool:
-        body = await self._read_again(guard)
-        return (
-            body is not None
-            and facts.workload is not None
-            and body["metadata"]["uid"] == facts.workload.uid
-            and body["spec"] == facts.workload.body["spec"]
-        )
+    async def _is_unchanged(self, write: Write) -> bool:
+        body = await self._read_again(write.ref)
+        if body is None or write.read is None:
+            return body is write.read
+        same = body["metadata"]["uid"] == write.read["metadata"]["uid"]
+        return same and all(body.get(part) == write.read.get(part) for part in _WRITTEN)
 
-    async def _read_again(self, guard: Guard) -> Json | None:
+    async def _read_again(self, ref: ObjectRef) -> Json | None:
         """Somebody was faster. What is there now decides: their edit, or ours from before."""
-        target = target_of(guard.body)
-        log.info("the workload changed before the patch", extra={"target": str(target)})
-        body = await self._cluster.deployment(target)
+        log.info("an object changed before it was written", extra={"object": str(ref)})
+        body = await self._cluster.read(ref)
         if body is None:
-            self._store.drop_deployment(target)
+            self._store.drop_workload(ref)
         else:
-            self._store.put_deployment(body)
+            self._store.put_workload(body)
         return body
 
 

@@ -9,6 +9,7 @@ from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
 from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts, Pods, Workload
 from model_rollout.decision.observed import newest_hash, read_pods, read_workload
 from model_rollout.engine.guard import Guard
+from model_rollout.engine.maps import ConfigMaps, involved
 from model_rollout.engine.memory import Memory, Seen
 from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.rulebook import Circumstances, newest_stable
@@ -37,19 +38,22 @@ class Gatherer:
         self._cluster = cluster
         self._store = store
         self._metrics = metrics
+        self._maps = ConfigMaps(cluster, store)
         self._clock = clock
 
     async def gather(self, guard: Guard, memory: Memory) -> Facts:
         """Return everything that the decision needs. Raises `ApiError`; Prometheus never raises."""
         body, spec, status = guard.body, guard.spec, guard.status
-        deployment = await self._deployment(body)
-        workload = read_workload(deployment) if deployment is not None else None
-        content = self._content(memory, workload, spec)
+        found_body = await self._workload(body)
+        workload = read_workload(found_body) if found_body is not None else None
         if memory.revisions is None:
             uid = body["metadata"]["uid"]
             listed = await self._cluster.revisions(guard.namespace, uid)
             memory.revisions = {item["metadata"]["name"]: item for item in listed}
         revisions = _parsed(memory)
+        written = involved(status.transaction, revisions)
+        config_maps = await self._config_maps(guard, workload, written)
+        content = self._content(memory, workload, spec, config_maps)
         now = self._clock.wall()
         found = await self._circumstances(guard, memory, workload, revisions)
         # At zero, evidence stands still.
@@ -77,37 +81,58 @@ class Gatherer:
             taken_by=self._taken_by(body),
             unquarantine=(body["metadata"].get("annotations") or {}).get(UNQUARANTINE_ANNOTATION),
             refused=refusal if refused_id == in_flight else "",
+            preflighted=memory.preflighted == in_flight,
+            config_maps=config_maps,
+            snapshots=await self._maps.snapshots(guard.namespace, written),
+            shared=self._maps.shared(guard),
             prometheus_problem=problem,
         )
 
-    async def _deployment(self, body: Json) -> Json | None:
+    async def _workload(self, body: Json) -> Json | None:
         """From the watch; read once where the watch has not brought it (it may not exist)."""
         target = target_of(body)
-        known = self._store.deployment(target)
+        known = self._store.workload(target)
         if known is None:
-            known = await self._cluster.deployment(target)
+            known = await self._cluster.read(target)
             if known is not None:
-                self._store.put_deployment(known)
+                self._store.put_workload(known)
         return known
 
+    async def _config_maps(
+        self, guard: Guard, workload: Workload | None, written: list[Revision]
+    ) -> dict[str, Json | None]:
+        if workload is None:
+            return {}
+        return await self._maps.read(guard.namespace, guard.spec, _template(workload), written)
+
     def _content(
-        self, memory: Memory, workload: Workload | None, spec: ModelRolloutSpec
+        self,
+        memory: Memory,
+        workload: Workload | None,
+        spec: ModelRolloutSpec,
+        config_maps: dict[str, Json | None],
     ) -> Content | ComponentProblem | None:
-        """Read the content, unless neither the workload nor the components changed since last time.
+        """Read the content, unless nothing that it is read from changed since last time.
 
         Settling is counted by the monotonic clock of this process; a restart begins it anew.
         """
         body = workload.body if workload else None
+        versions = tuple(_version(config_map) for config_map in config_maps.values())
         seen = memory.seen
-        if seen is not None and seen.body is body and seen.components == spec.components:
+        if (
+            seen is not None
+            and seen.body is body
+            and seen.components == spec.components
+            and seen.config_maps == versions
+        ):
             return seen.content
-        content = read_content(_template(workload), spec.components) if workload else None
-        fingerprint = (
-            digest([workload.uid, normalised_template(_template(workload))]) if workload else ""
+        content = (
+            read_content(_template(workload), spec.components, config_maps) if workload else None
         )
+        fingerprint = _fingerprint(workload, content) if workload else ""
         if seen is None or seen.fingerprint != fingerprint:
             memory.unchanged_since = self._clock.monotonic()
-        memory.seen = Seen(body, spec.components, content, fingerprint)
+        memory.seen = Seen(body, spec.components, versions, content, fingerprint)
         return content
 
     async def _circumstances(
@@ -184,6 +209,20 @@ def counts_for(status: ModelRolloutStatus, content: Content | ComponentProblem |
     if status.current is None or not isinstance(content, Content):
         return False
     return status.current.digest == content.digest or status.transaction is not None
+
+
+def _version(config_map: Json | None) -> tuple[str, str] | None:
+    if config_map is None:
+        return None
+    return config_map["metadata"]["uid"], config_map["metadata"]["resourceVersion"]
+
+
+def _fingerprint(workload: Workload, content: Content | ComponentProblem | None) -> str:
+    """Return a digest of all that settles."""
+    values = []
+    if isinstance(content, Content):
+        values = [[value.name, value.type, value.value] for value in content.components]
+    return digest([workload.uid, normalised_template(_template(workload)), values])
 
 
 def _parsed(memory: Memory) -> tuple[Revision, ...]:

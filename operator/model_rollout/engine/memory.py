@@ -46,9 +46,11 @@ class Seen:
 
     body: Json | None
     components: tuple[Component, ...]
+    config_maps: tuple[tuple[str, str] | None, ...]
+    """UID and resourceVersion of each ConfigMap; None for one that is not there."""
     content: Content | ComponentProblem | None
     fingerprint: str
-    """Digest of the workload's UID and of its normalised template."""
+    """Digest of the workload's UID, of its normalised template and of the ConfigMaps' contents."""
 
 
 @dataclass
@@ -74,7 +76,11 @@ class Memory:
     revisions: dict[str, Json] | None = None
     """ModelRevisions by name; None: to be listed."""
     refused: tuple[str, str] = ("", "")
-    """Id of a transaction, and why the API server refused its patch."""
+    """Id of a transaction, and why the API server refused one of its writes."""
+    preflighted: str = "-"
+    """Id of the transaction whose writes the API server accepted as a dry run."""
+    swept: bool = False
+    """Snapshots that no ModelRevision refers to were looked for since the process started."""
     announced: bool = False
     """The last decision's Event was emitted, or is too old to matter."""
     untold: list[Notice] = field(default_factory=list)

@@ -22,6 +22,7 @@ from model_rollout.engine.memory import Memory
 from model_rollout.engine.store import Store, key_of
 from model_rollout.ports.kubernetes import ApiError, Cluster, Conflict, Json, Key, NotFound
 from model_rollout.revisions.canonical import digest
+from model_rollout.revisions.configmaps import snapshot_body
 from model_rollout.revisions.history import NewRevision, revision_body
 from model_rollout.revisions.places import pointer
 
@@ -59,6 +60,7 @@ class Persister:
         next check decides on it.
         """
         for revision in decision.create:
+            await self._keep_contents(guard, revision)
             await self._create_revision(guard, memory, revision)
         status = complete(facts, decision)
         await self._write_status(guard, memory, status)
@@ -68,6 +70,13 @@ class Persister:
             await self._drop_annotation(guard)
         await self._announce(guard, memory, facts)
         await self._prune(guard, memory, facts, status)
+
+    async def _keep_contents(self, guard: Guard, new: NewRevision) -> None:
+        """Contents of ConfigMaps are kept before the ModelRevision that refers to them is there."""
+        for contents in new.contents:
+            self.fence()
+            body = snapshot_body(new.spec.rollout_ref, guard.namespace, contents)
+            await self._cluster.create_snapshot(body)
 
     async def _create_revision(self, guard: Guard, memory: Memory, new: NewRevision) -> None:
         self.fence()
@@ -164,6 +173,21 @@ class Persister:
             uid = memory.revisions[revision.name]["metadata"]["uid"]
             await self._cluster.delete_revision(Key(guard.namespace, revision.name), uid)
             del memory.revisions[revision.name]
+            memory.swept = False
+        if not memory.swept and memory.revisions is not None:
+            await self._sweep_snapshots(guard, memory.revisions)
+            memory.swept = True
+
+    async def _sweep_snapshots(self, guard: Guard, revisions: dict[str, Json]) -> None:
+        """Delete contents that no ModelRevision refers to any more."""
+        if all(component.config_map is None for component in guard.spec.components):
+            return
+        values = [v for body in revisions.values() for v in body["spec"].get("components", ())]
+        used = {value.get("snapshotRef") for value in values}
+        for body in await self._cluster.snapshots(guard.namespace, guard.body["metadata"]["uid"]):
+            if body["metadata"]["name"] not in used:
+                self.fence()
+                await self._cluster.delete_config_map(key_of(body), body["metadata"]["uid"])
 
 
 def _with_evidence(status: ModelRolloutStatus, memory: Memory) -> tuple[MetricStatus, ...]:

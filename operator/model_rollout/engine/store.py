@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from model_rollout.ports.kubernetes import Json, Key
+from model_rollout.revisions.objects import ObjectRef, ref_of
 
 
 class Store:
-    """ModelRollouts, and the Deployments that they target.
+    """ModelRollouts, and the workloads that they target.
 
     An older version of an object never replaces a newer one: watch events arrive late, also after
     our own writes, whose answers are put here too.
@@ -17,8 +18,9 @@ class Store:
         self.changed: Callable[[Key], None] = lambda key: None
         self.removed: Callable[[Key], None] = lambda key: None
         self._rollouts: dict[Key, Json] = {}
-        self._deployments: dict[Key, Json] = {}
-        self._by_target: dict[Key, set[Key]] = {}
+        self._workloads: dict[ObjectRef, Json] = {}
+        self._by_target: dict[ObjectRef, set[Key]] = {}
+        self._by_config_map: dict[Key, set[Key]] = {}
         self._templates: dict[Key, Json] = {}
         self.templates_version = 0
         """Counts up with every change of a MetricTemplate: what was resolved before is out of date."""
@@ -31,17 +33,21 @@ class Store:
         """Return a ModelRollout as it was last seen."""
         return self._rollouts.get(key)
 
-    def deployment(self, key: Key) -> Json | None:
-        """Return a targeted Deployment as it was last seen."""
-        return self._deployments.get(key)
+    def workload(self, ref: ObjectRef) -> Json | None:
+        """Return a targeted workload as it was last seen."""
+        return self._workloads.get(ref)
 
     def rollouts(self) -> Iterator[tuple[Key, Json]]:
         """Iterate over all ModelRollouts."""
         return iter(list(self._rollouts.items()))
 
-    def rivals(self, target: Key) -> list[Json]:
+    def rivals(self, target: ObjectRef) -> list[Json]:
         """Return the ModelRollouts with this target."""
         return [self._rollouts[key] for key in self._by_target.get(target, ())]
+
+    def users(self, config_map: Key) -> list[Json]:
+        """Return the ModelRollouts that name this ConfigMap as a component."""
+        return [self._rollouts[key] for key in sorted(self._by_config_map.get(config_map, ()))]
 
     def put_rollout(self, body: Json) -> None:
         """Take in a ModelRollout from a watch, a list or an answer to a write."""
@@ -52,9 +58,20 @@ class Store:
         if old is not None and target_of(old) != target_of(body):
             # Deleted and created again, and the deletion was not seen.
             self.drop_rollout(key)
+        before = config_maps_of(old) if old is not None else set()
         self._rollouts[key] = body
         self._by_target.setdefault(target_of(body), set()).add(key)
+        self._index_config_maps(key, before, config_maps_of(body))
         self.changed(key)
+
+    def _index_config_maps(self, key: Key, before: set[Key], after: set[Key]) -> None:
+        """Whoever shares a ConfigMap with this guard has to know of it, and of its end."""
+        for gone in before - after:
+            self._by_config_map[gone].discard(key)
+            if not self._by_config_map[gone]:
+                del self._by_config_map[gone]
+        for new in after - before:
+            self._by_config_map.setdefault(new, set()).add(key)
 
     def drop_rollout(self, key: Key) -> None:
         """Forget a ModelRollout that was deleted; its rivals may guard the target now."""
@@ -63,11 +80,12 @@ class Store:
             return
         target = target_of(body)
         self._by_target.get(target, set()).discard(key)
+        self._index_config_maps(key, config_maps_of(body), set())
         self.removed(key)
         self._wake(target)
         if not self._by_target.get(target):
             self._by_target.pop(target, None)
-            self._deployments.pop(target, None)
+            self._workloads.pop(target, None)
 
     def template(self, key: Key) -> Json | None:
         """Return a MetricTemplate as it was last seen."""
@@ -98,23 +116,23 @@ class Store:
             if key.name in _template_names(body):
                 self.changed(rollout)
 
-    def put_deployment(self, body: Json) -> None:
-        """Take in a Deployment, if a ModelRollout targets it."""
-        key = key_of(body)
-        if key not in self._by_target:
+    def put_workload(self, body: Json) -> None:
+        """Take in a workload, if a ModelRollout targets it."""
+        ref = ref_of(body)
+        if ref not in self._by_target:
             return
-        old = self._deployments.get(key)
+        old = self._workloads.get(ref)
         if old is not None and not _newer(body, old):
             return
-        self._deployments[key] = body
-        self._wake(key)
+        self._workloads[ref] = body
+        self._wake(ref)
 
-    def drop_deployment(self, key: Key) -> None:
-        """Forget a Deployment that was deleted."""
-        if self._deployments.pop(key, None) is not None:
-            self._wake(key)
+    def drop_workload(self, ref: ObjectRef) -> None:
+        """Forget a workload that was deleted."""
+        if self._workloads.pop(ref, None) is not None:
+            self._wake(ref)
 
-    def _wake(self, target: Key) -> None:
+    def _wake(self, target: ObjectRef) -> None:
         for key in self._by_target.get(target, ()):
             self.changed(key)
 
@@ -124,9 +142,19 @@ def key_of(body: Json) -> Key:
     return Key(body["metadata"]["namespace"], body["metadata"]["name"])
 
 
-def target_of(rollout: Json) -> Key:
-    """Return the key of the Deployment that a ModelRollout targets."""
-    return Key(rollout["metadata"]["namespace"], rollout["spec"]["targetRef"]["name"])
+def target_of(rollout: Json) -> ObjectRef:
+    """Return the reference of the workload that a ModelRollout targets."""
+    target = rollout["spec"]["targetRef"]
+    namespace = rollout["metadata"]["namespace"]
+    api_version, kind = target.get("apiVersion", "apps/v1"), target.get("kind", "Deployment")
+    return ObjectRef(api_version, kind, namespace, target["name"])
+
+
+def config_maps_of(rollout: Json) -> set[Key]:
+    """Return the ConfigMaps that a ModelRollout names as components."""
+    namespace = rollout["metadata"]["namespace"]
+    maps = [c.get("configMap") or {} for c in rollout["spec"].get("components") or ()]
+    return {Key(namespace, found["name"]) for found in maps if "name" in found}
 
 
 def _template_names(rollout: Json) -> set[str]:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from model_rollout.revisions.objects import ObjectRef, Write
+
 Json = dict[str, Any]
 """A Kubernetes object, or a part of one, as decoded JSON. Never changed in place."""
 
@@ -75,8 +77,8 @@ class Cluster(Protocol):
         """List all watched MetricTemplates, page by page."""
         ...
 
-    async def deployment(self, key: Key) -> Json | None:
-        """Read one Deployment, past every cache."""
+    async def read(self, ref: ObjectRef) -> Json | None:
+        """Read one object, past every cache; `Forbidden` where no role allows its kind."""
         ...
 
     async def secret(self, key: Key) -> Json | None:
@@ -123,8 +125,20 @@ class Cluster(Protocol):
         """Apply a JSON Patch to a ModelRollout."""
         ...
 
-    async def patch_deployment(self, key: Key, operations: list[Json]) -> Json:
-        """Apply a JSON Patch to a Deployment."""
+    async def write(self, write: Write, *, dry_run: bool = False) -> Json:
+        """Patch or create an object; with `dry_run` the API server does all but store it."""
+        ...
+
+    async def snapshots(self, namespace: str, rollout_uid: str) -> list[Json]:
+        """List name and UID of the ConfigMaps that keep contents for one ModelRollout."""
+        ...
+
+    async def create_snapshot(self, body: Json) -> None:
+        """Create an immutable ConfigMap; that it exists already is no error."""
+        ...
+
+    async def delete_config_map(self, key: Key, uid: str) -> None:
+        """Delete a ConfigMap; that it is gone already is no error."""
         ...
 
     async def create_event(self, namespace: str, body: Json) -> None:

@@ -3,7 +3,8 @@
 import copy
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from model_rollout.revisions.canonical import (
     digest,
     normalised_template,
 )
+from model_rollout.revisions.configmaps import Contents, contents_of
 from model_rollout.revisions.locate import locate
 from model_rollout.revisions.places import ComponentProblem, Place, Value, applied, apply
 
@@ -32,6 +34,8 @@ class Content:
     """Short digests of the parts of the observed rest, by place."""
     template_digest: str = ""
     """Digest of the whole template, whatever the components are; empty where there is none."""
+    contents: tuple[Contents, ...] = field(default=(), compare=False, repr=False)
+    """What the ConfigMaps hold of which the components know the digests."""
 
     @cached_property
     def components_digest(self) -> str:
@@ -55,6 +59,11 @@ def identity(components: tuple[ComponentValue, ...], observed_digest: str) -> st
     return digest({"components": values, "observed": observed_digest})
 
 
+def same_value(one: ComponentValue, other: ComponentValue) -> bool:
+    """Tell whether two components hold the same, wherever it stands."""
+    return bool(_identifying(one) == _identifying(other))
+
+
 def _identifying(component: ComponentValue) -> Any:
     """A text stands for itself; "1", 1 and nothing at all are three values."""
     if component.type is ValueType.STRING:
@@ -62,25 +71,94 @@ def _identifying(component: ComponentValue) -> Any:
     return {component.type.value: component.value}
 
 
-def read_content(template: Json, components: tuple[Component, ...]) -> Content | ComponentProblem:
-    """Return what a pod template holds, or the first component that cannot be read."""
+def read_content(
+    template: Json,
+    components: tuple[Component, ...],
+    config_maps: Mapping[str, Json | None] | None = None,
+) -> Content | ComponentProblem:
+    """Return what a workload holds, or the first component that cannot be read.
+
+    `config_maps`: the ConfigMaps that `config_map_names` gives, by name; None: not there.
+    """
     clean = normalised_template(template)
     values: list[ComponentValue] = []
+    contents: list[Contents] = []
     rest = copy.deepcopy(clean)
     for component in components:
         if component.pod_template is not None:
             values.append(_whole(component.name, clean))
             rest = {}
             continue
+        if component.config_map is not None:
+            found = _config_map(component, clean, config_maps or {})
+            if isinstance(found, ComponentProblem):
+                return found
+            values.append(found[0])
+            contents.append(found[1])
+            if component.config_map.volume is None:
+                continue
         place = locate(clean, component)
         if isinstance(place, ComponentProblem):
             return place
         left = locate(rest, component)
         if isinstance(left, ComponentProblem) or left.value != place.value:
             return _overlap(clean, component, components)
-        values.append(_value(component.name, place))
+        if component.config_map is None:
+            values.append(_value(component.name, place))
         apply(rest, left.blank)
-    return Content(tuple(values), digest(rest), _parts(rest), digest(clean))
+    return Content(tuple(values), digest(rest), _parts(rest), digest(clean), tuple(contents))
+
+
+def config_map_names(template: Json, components: tuple[Component, ...]) -> tuple[str, ...]:
+    """Return the names of the ConfigMaps whose contents are components."""
+    clean = normalised_template(template)
+    names = (_config_map_name(clean, component) for component in components)
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def _config_map_name(template: Json, component: Component) -> str | ComponentProblem | None:
+    wanted = component.config_map
+    if wanted is None:
+        return None
+    if wanted.name is not None:
+        return wanted.name
+    place = locate(template, component)
+    return place if isinstance(place, ComponentProblem) else place.value.text
+
+
+def _config_map(
+    component: Component, template: Json, config_maps: Mapping[str, Json | None]
+) -> tuple[ComponentValue, Contents] | ComponentProblem:
+    wanted, name = component.config_map, _config_map_name(template, component)
+    assert wanted is not None
+    if not isinstance(name, str):
+        assert name is not None
+        return name
+    body = config_maps.get(name)
+    if body is None:
+        return ComponentProblem(
+            "ConfigMapMissing",
+            f"component {component.name}: there is no ConfigMap {name}; create it, or correct the "
+            "component",
+        )
+    contents = contents_of(body, wanted.keys)
+    value = ComponentValue(
+        name=component.name,
+        kind=ComponentKind.CONFIG_MAP,
+        source=f"volume/{wanted.volume}" if wanted.volume else _source(name, wanted.keys),
+        value=contents.digest,
+        type=ValueType.SNAPSHOT,
+        config_map=name,
+    )
+    return value, contents
+
+
+def _source(name: str, keys: tuple[str, ...]) -> str:
+    """Two revisions can be swapped when they hold the same keys of the same map."""
+    listed = ",".join(sorted(keys))
+    if len(listed) > 100:
+        listed = digest(listed)[:12]
+    return f"{name}/{listed}" if listed else name
 
 
 def _overlap(
@@ -125,6 +203,8 @@ def summary(components: tuple[ComponentValue, ...]) -> str:
 
 
 def _short(component: ComponentValue) -> str:
+    if component.type is ValueType.SNAPSHOT:
+        return f"{component.name} {component.value[:8]}"
     if component.type is not ValueType.ABSENT:
         return component.value
     return f"without {component.source.rpartition('/')[2]}"
@@ -159,15 +239,15 @@ def _pinned(place: Place) -> bool:
 
 def _parts(rest: Json) -> dict[str, str]:
     parts: dict[str, str] = {}
-    for field, value in rest.get("metadata", {}).items():
-        parts[f"metadata.{field}"] = digest(value)[:12]
-    for field, value in rest.get("spec", {}).items():
-        if field in ("containers", "initContainers"):
+    for name, value in rest.get("metadata", {}).items():
+        parts[f"metadata.{name}"] = digest(value)[:12]
+    for name, value in rest.get("spec", {}).items():
+        if name in ("containers", "initContainers"):
             for container in value:
                 for key, part in container.items():
-                    parts[f"{field}[{container.get('name')}].{key}"] = digest(part)[:12]
+                    parts[f"{name}[{container.get('name')}].{key}"] = digest(part)[:12]
         else:
-            parts[f"spec.{field}"] = digest(value)[:12]
+            parts[f"spec.{name}"] = digest(value)[:12]
     return dict(sorted(parts.items())[:_MAX_PARTS])
 
 

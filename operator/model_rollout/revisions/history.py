@@ -7,12 +7,15 @@ from model_rollout.api import API_VERSION
 from model_rollout.api.component import Component
 from model_rollout.api.revision import (
     ROLLOUT_UID_LABEL,
+    ComponentValue,
     ModelRevisionSpec,
     ModelRevisionStatus,
     RevisionPhase,
     RolloutRef,
+    ValueType,
 )
 from model_rollout.revisions.canonical import Json
+from model_rollout.revisions.configmaps import Contents, snapshot_name
 from model_rollout.revisions.content import (
     Content,
     components_digest,
@@ -59,6 +62,8 @@ class NewRevision:
 
     name: str
     spec: ModelRevisionSpec
+    contents: tuple[Contents, ...] = ()
+    """What its ConfigMaps hold, to be kept in snapshots."""
 
 
 def parse_revision(body: Json) -> Revision:
@@ -84,7 +89,7 @@ def new_revision(
         rollout_ref=rollout,
         number=number,
         digest=content.digest,
-        components=content.components,
+        components=tuple(_kept(rollout, value) for value in content.components),
         observed_digest=content.observed_digest,
         observed=content.observed,
         summary=summary(content.components),
@@ -93,7 +98,13 @@ def new_revision(
         inherits_from=inherits_from,
     )
     suffix = f"-{number}-{content.digest[:4]}"
-    return NewRevision(rollout.name[: 253 - len(suffix)] + suffix, spec)
+    return NewRevision(rollout.name[: 253 - len(suffix)] + suffix, spec, content.contents)
+
+
+def _kept(rollout: RolloutRef, value: ComponentValue) -> ComponentValue:
+    if value.type is not ValueType.SNAPSHOT:
+        return value
+    return value.model_copy(update={"snapshot_ref": snapshot_name(rollout, value.value)})
 
 
 def revision_body(revision: NewRevision, namespace: str) -> Json:

@@ -26,6 +26,8 @@ def locate(template: Json, component: Component) -> Place | ComponentProblem:
     """
     if component.field is not None:
         return locate_field(component.name, template, component.field.path)
+    if component.config_map is not None:
+        return _reference(component.name, template, component.config_map.volume or "")
     wanted = component.image or component.env or component.arg
     if wanted is None:
         raise ValueError(f"component {component.name} has no single place in the template")
@@ -43,6 +45,30 @@ def locate(template: Json, component: Component) -> Place | ComponentProblem:
         return locate_match(component.name, container, path, guard, component.arg.match or "")
     return _at(
         ComponentKind.IMAGE, wanted.container, (*path, "image"), container.get("image"), (guard,)
+    )
+
+
+def _reference(name: str, template: Json, volume: str) -> Place | ComponentProblem:
+    """The name of the ConfigMap that a volume mounts."""
+    volumes = template.get("spec", {}).get("volumes") or ()
+    for index, found in enumerate(volumes):
+        if found.get("name") != volume:
+            continue
+        if not (found.get("configMap") or {}).get("name"):
+            break
+        spot: Path = ("spec", "volumes", index)
+        return _at(
+            ComponentKind.CONFIG_MAP,
+            f"volume/{volume}",
+            (*spot, "configMap", "name"),
+            found["configMap"]["name"],
+            (Guard((*spot, "name"), volume),),
+        )
+    fitting = [v["name"] for v in volumes if (v.get("configMap") or {}).get("name")]
+    return ComponentProblem(
+        "VolumeMissing",
+        f"component {name}: the pod template has no volume {volume!r} with a configMap; write one of "
+        f"{', '.join(fitting) or 'its volumes (none mounts a ConfigMap)'}",
     )
 
 

@@ -34,8 +34,12 @@ def restore_operations(
     components: tuple[Component, ...],
     target: tuple[ComponentValue, ...],
     transaction: str,
+    *,
+    restart: bool = False,
 ) -> tuple[Json, ...]:
     """Return one JSON Patch that restores `target`, or an empty one when nothing differs.
+
+    With `restart` the pods are restarted even when nothing in the template differs, once.
 
     Every change is preceded by a `test` of the workload's UID, of the names that lead to the place
     and of the value that was observed. There is no test of the resourceVersion, so that unrelated
@@ -58,10 +62,13 @@ def restore_operations(
         if component.pod_template is not None:
             changes += _whole(template, wanted.value, transaction)
             continue
-        steps = _single(template, component, Value(wanted.value, wanted.type))
+        value = _in_template(component, wanted)
+        if value is None:
+            continue
+        steps = _single(template, component, value)
         template = applied(template, _edits(steps))
         changes += [_operation(step) for step in steps]
-    if not changes:
+    if not changes and not (restart and _written_by(template) != transaction):
         return ()
     if all(change["path"] != pointer(_TEMPLATE) for change in changes):
         changes += _annotate(template, transaction)
@@ -77,6 +84,19 @@ def why_not_restorable(
     except Unrestorable as error:
         return str(error)
     return ""
+
+
+def _in_template(component: Component, wanted: ComponentValue) -> Value | None:
+    """Return what stands in the pod template for a value; None where nothing does."""
+    if component.config_map is None:
+        return Value(wanted.value, wanted.type)
+    return Value(wanted.config_map or "") if component.config_map.volume else None
+
+
+def _written_by(template: Json) -> str | None:
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    found: str | None = annotations.get(TRANSACTION_ANNOTATION)
+    return found
 
 
 def _single(template: Json, component: Component, value: Value) -> Steps:

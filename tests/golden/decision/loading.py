@@ -22,6 +22,7 @@ from model_rollout.decision.projection import revision_changes
 from model_rollout.decision.status import complete, material
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.history import Revision
+from model_rollout.revisions.objects import Write
 from model_rollout.revisions.places import ComponentProblem
 from unit.decision import builders
 
@@ -147,7 +148,7 @@ def outcome(facts: Facts) -> Json:
             name: f"{status.phase} {status.reason}".strip()
             for name, status in revision_changes(facts, decision)
         },
-        "patch": list(decision.patch),
+        "writes": [_write(write) for write in decision.writes],
         "events": [
             f"{'Warning' if told.warning else 'Normal'} {told.reason}: {told.note}"
             for told in notices(facts, after, decision)
@@ -157,6 +158,11 @@ def outcome(facts: Facts) -> Json:
         for long in ("rollout_ref", "observed", "observed_digest", "components"):
             del new[long]
     return {key: value for key, value in found.items() if value}
+
+
+def _write(write: Write) -> Json:
+    done: Json = {"create": write.create} if write.create else {"patch": list(write.patch)}
+    return {"object": str(write.ref), **done}
 
 
 def _decision(decision: Decision) -> Json:

@@ -75,7 +75,7 @@ def test_edit_of_the_same_field_wins_over_the_rollback(case: Scenario) -> None:
     case.deploy("v2")
     last = case.wait_for_outcome("ConcurrentEdit")
     assert (
-        "deployer changed the components while revision 2 was to be rolled back"
+        "deployer changed image and weights while revision 2 was to be rolled back"
         in (last["message"])
     )
     status = case.wait_for_reason("Watching")

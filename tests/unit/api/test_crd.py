@@ -79,6 +79,6 @@ def test_metric_of_a_template_says_the_same_as_that_of_a_rollout() -> None:
     schemas = dict(_all_schemas())
     ours = schemas["ModelRollout.spec.metrics[]"]["properties"]
     theirs = schemas["MetricTemplate.spec.metrics[]"]["properties"]
-    assert ours.keys() - theirs.keys() == {"templateRef"}
+    assert ours.keys() - theirs.keys() == {"templateRef", "blames"}
     assert theirs.keys() - ours.keys() == {"groupBy"}
     assert all(ours[name] == theirs[name] for name in ours.keys() & theirs.keys())

@@ -95,7 +95,8 @@ def deployment(
         "selector": {"matchLabels": {"app": "sentiment"}},
         "template": template(image, rest),
     }
-    return {"metadata": metadata, "spec": body_spec, "status": status}
+    kind = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    return kind | {"metadata": metadata, "spec": body_spec, "status": status}
 
 
 def content(image: str = "m:1", rest: str = "info", of: ModelRolloutSpec | None = None) -> Content:

@@ -68,7 +68,7 @@ def test_every_flip_is_noted(before: str | None, after: str, noted: bool) -> Non
 def test_pause_masks_the_write_and_says_what_it_would_be(found: Facts) -> None:
     decision = decide(found)
     assert (decision.action, decision.reason) == (Action.HOLD, Reason.PAUSED)
-    assert (decision.phase, decision.patch, decision.create) == (Phase.PAUSED, (), ())
+    assert (decision.phase, decision.writes, decision.create) == (Phase.PAUSED, (), ())
     assert "Without it: R" in decision.message
     assert decision.status.attempts == found.status.attempts
     assert decision.status.quarantine == found.status.quarantine
@@ -100,7 +100,7 @@ def test_interrupted_transaction_says_so() -> None:
 def test_rollback_goes_on_after_the_pause() -> None:
     flight = transaction(SECOND, FIRST, interrupted=True)
     decision = decide(flipped("None", status={"transaction": flight}))
-    assert decision.patch
+    assert decision.writes
     assert decision.status.transaction is not None
     assert not decision.status.transaction.interrupted
 
@@ -200,7 +200,7 @@ def test_rollback_under_way_is_not_given_up_for_a_target_that_cannot_be(to_revis
 def test_back_to_none_writes_nothing() -> None:
     seen = {"value": KillSwitch.ROLLBACK, "transaction": "done"}
     noted = decide(flipped("None", seen=seen))
-    assert (noted.reason, noted.patch) == (Reason.SWITCH_FLIPPED, ())
+    assert (noted.reason, noted.writes) == (Reason.SWITCH_FLIPPED, ())
     assert decide(flipped("None")).reason is Reason.BAKING
 
 

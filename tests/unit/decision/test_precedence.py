@@ -152,4 +152,4 @@ def test_transaction_goes_before_a_breach_of_its_own_revision(stage: Stage, swit
     )
     assert decision.status.transaction is not None
     assert decision.status.transaction.id == flight.id
-    assert bool(decision.patch) is (stage is Stage.APPLYING and switch == "None")
+    assert bool(decision.writes) is (stage is not Stage.VERIFYING and switch == "None")

@@ -52,12 +52,12 @@ def verifying(serving: float | None = 600.0, image: str = "m:1", **changes: Any)
 
 
 def test_patch_is_made_again_until_it_is_seen() -> None:
-    assert decide(applying()).patch == decide(applying()).patch != ()
+    assert decide(applying()).writes == decide(applying()).writes != ()
 
 
 def test_patch_is_not_made_where_the_target_is_there_already() -> None:
     decision = decide(applying("m:1"))
-    assert (decision.action, decision.reason, decision.patch) == (Action.APPLY, Reason.APPLIED, ())
+    assert (decision.action, decision.reason, decision.writes) == (Action.APPLY, Reason.APPLIED, ())
     assert decision.status.current is not None
     assert decision.status.current.revision == 1
     assert decision.status.current.serving_since is None
@@ -97,7 +97,7 @@ def test_result_that_was_created_before_a_crash_is_used() -> None:
 )
 def test_transaction_is_abandoned(found: Facts, outcome: Reason, lifted: bool) -> None:
     decision = decide(found)
-    assert (decision.action, decision.reason, decision.patch) == (Action.CONCLUDE, outcome, ())
+    assert (decision.action, decision.reason, decision.writes) == (Action.CONCLUDE, outcome, ())
     assert decision.status.transaction is None
     assert decision.status.last_transaction is not None
     assert decision.status.last_transaction.outcome == outcome

@@ -14,7 +14,7 @@ from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.decision.decide import decide
 from model_rollout.decision.facts import Facts, Pods
 from model_rollout.decision.observed import read_workload
-from model_rollout.decision.outcome import Decision
+from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.projection import prunable, revision_changes
 from model_rollout.decision.status import complete, material
 from model_rollout.engine.gather import counts_for
@@ -166,7 +166,10 @@ class World:
             decision = decide(facts)
             self.decisions.append(decision)
             self._persist(facts, decision)
-            if decision.patch:
+            if decision.action is Action.PREFLIGHT:
+                assert self.status.transaction is not None
+                self.memory.preflighted = self.status.transaction.id
+            elif decision.writes:
                 self._patch(decision)
             if not decision.again:
                 return
@@ -209,8 +212,13 @@ class World:
             reports=tuple(report(m.evidence, m.rule, self.now) for m in measured),
             when=rules.when,
             pods=Pods(stuck=stuck),
+            preflighted=self._preflighted(),
             unquarantine=self.unquarantine,
         )
+
+    def _preflighted(self) -> bool:
+        transaction = self.status.transaction
+        return transaction is not None and self.memory.preflighted == transaction.id
 
     def _persist(self, facts: Facts, decision: Decision) -> None:
         for new in decision.create:
@@ -238,7 +246,7 @@ class World:
         assert self.spec.kill_switch is not KillSwitch.PAUSE
         condemned = {entry.digest for entry in self.status.quarantine}
         assert self.parsed[transaction.to].spec.digest not in condemned
-        patched = apply_patch(self.body, decision.patch)
+        patched = apply_patch(self.body, decision.writes[0].patch)
         self._write("patch", lambda: self._changed(patched))
 
     def _write(self, what: str, do: Any) -> None:

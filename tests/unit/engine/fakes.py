@@ -21,6 +21,7 @@ from model_rollout.engine.rulebook import RuleBook
 from model_rollout.engine.store import Store
 from model_rollout.ports.kubernetes import Conflict, Json, Key, NotFound, TestFailed
 from model_rollout.ports.prometheus import Endpoint
+from model_rollout.revisions.objects import ObjectRef, Write
 from unit.decision.builders import NOW, SPEC, deployment
 from unit.decision.world import QUICK
 from unit.revisions.oracle import apply_patch
@@ -32,7 +33,9 @@ WRITES = (
     "delete_revision",
     "write_rollout_status",
     "patch_rollout",
-    "patch_deployment",
+    "write",
+    "create_snapshot",
+    "delete_config_map",
     "create_event",
 )
 
@@ -43,6 +46,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.rollouts_: dict[Key, Json] = {}
         self.deployments: dict[Key, Json] = {}
+        self.config_maps: dict[Key, Json] = {}
         self.templates_: dict[Key, Json] = {}
         self.secrets: dict[Key, Json] = {}
         self.replica_sets_: list[Json] = []
@@ -89,9 +93,13 @@ class FakeCluster:
         self._called("config_map")
         return None
 
-    async def deployment(self, key: Key) -> Json | None:
-        self._called("deployment")
-        return self.deployments.get(key)
+    async def read(self, ref: ObjectRef) -> Json | None:
+        self._called("read")
+        key = Key(ref.namespace, ref.name)
+        return self._kept(ref.kind).get(key)
+
+    def _kept(self, kind: str) -> dict[Key, Json]:
+        return self.config_maps if kind == "ConfigMap" else self.deployments
 
     async def pods(self, namespace: str, selector: Json) -> list[Json]:
         self._called("pods")
@@ -139,12 +147,33 @@ class FakeCluster:
         self.rollouts_[key] = self.changed(self._patched(self.rollouts_[key], operations))
         return self.rollouts_[key]
 
-    async def patch_deployment(self, key: Key, operations: list[Json]) -> Json:
-        self._called("patch_deployment")
-        body = self._patched(self.deployments[key], operations)
-        body["metadata"]["generation"] += 1
-        self.deployments[key] = self.changed(body)
-        return self.deployments[key]
+    async def write(self, write: Write, *, dry_run: bool = False) -> Json:
+        self._called("dry_run" if dry_run else "write")
+        key, kept = Key(write.ref.namespace, write.ref.name), self._kept(write.ref.kind)
+        if write.create is not None:
+            body = write.create | {"metadata": write.create["metadata"] | {"uid": write.ref.name}}
+        elif key not in kept:
+            raise NotFound(str(key))
+        else:
+            body = self._patched(kept[key], list(write.patch))
+            body["metadata"]["generation"] = body["metadata"].get("generation", 0) + 1
+        if not dry_run:
+            kept[key] = body = self.changed(body)
+        return body
+
+    async def snapshots(self, namespace: str, rollout_uid: str) -> list[Json]:
+        self._called("snapshots")
+        return [body for body in self.config_maps.values() if body.get("immutable")]
+
+    async def create_snapshot(self, body: Json) -> None:
+        self._called("create_snapshot")
+        metadata = body["metadata"] | {"uid": body["metadata"]["name"]}
+        key = Key(metadata["namespace"], metadata["name"])
+        self.config_maps.setdefault(key, self.changed(body | {"metadata": metadata}))
+
+    async def delete_config_map(self, key: Key, uid: str) -> None:
+        self._called("delete_config_map")
+        assert self.config_maps.pop(key)["metadata"]["uid"] == uid
 
     @staticmethod
     def _patched(body: Json, operations: list[Json]) -> Json:
@@ -305,7 +334,7 @@ class Engine:
             if status != body["status"]:
                 body = self.cluster.changed(body | {"status": status})
                 self.cluster.deployments[key] = body
-            self.store.put_deployment(body)
+            self.store.put_workload(body)
         for body in self.cluster.rollouts_.values():
             self.store.put_rollout(body)
 

@@ -10,7 +10,6 @@ from model_rollout.engine.persist import NotLeading
 from model_rollout.ports.kubernetes import (
     Conflict,
     Forbidden,
-    NotFound,
     Rejected,
     TestFailed,
     Unavailable,
@@ -40,7 +39,7 @@ async def test_rollback(engine: Engine) -> None:
     await engine.check()
     assert engine.image == "good:1"
     assert engine.status["attempts"] == 1
-    assert engine.cluster.writes.count("patch_deployment") == 1
+    assert engine.cluster.writes.count("write") == 1
 
 
 async def test_intent_is_written_first_and_the_switch_is_read_directly_before_the_patch(
@@ -48,7 +47,7 @@ async def test_intent_is_written_first_and_the_switch_is_read_directly_before_th
 ) -> None:
     await engine.check()
     calls = engine.cluster.calls
-    patch = calls.index("patch_deployment")
+    patch = calls.index("write")
     assert "write_rollout_status" in calls[:patch]
     assert calls[patch - 1] == "rollout"
 
@@ -69,7 +68,7 @@ async def test_switch_that_was_flipped_meanwhile_stops_the_patch(
 
     monkeypatch.setattr(engine.cluster, "rollout", flipped)
     await engine.check()
-    assert "patch_deployment" not in engine.cluster.calls
+    assert "write" not in engine.cluster.calls
     assert engine.image == "bad:2"
 
 
@@ -97,7 +96,7 @@ async def test_switch_that_cannot_be_read_stops_the_patch(engine: Engine) -> Non
     engine.cluster.fail["rollout"] = [Unavailable("503")]
     await engine.check()
     assert engine.counted.ended[-1] == "Unavailable"
-    assert "patch_deployment" not in engine.cluster.calls
+    assert "write" not in engine.cluster.calls
 
 
 async def test_lost_lease_stops_the_patch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +109,7 @@ async def test_lost_lease_stops_the_patch(engine: Engine, monkeypatch: pytest.Mo
     monkeypatch.setattr(engine.cluster, "rollout", lost)
     with pytest.raises(NotLeading):
         await engine.check()
-    assert "patch_deployment" not in engine.cluster.calls
+    assert "write" not in engine.cluster.calls
 
 
 async def test_rollout_that_was_deleted_meanwhile_stops_the_patch(
@@ -122,7 +121,7 @@ async def test_rollout_that_was_deleted_meanwhile_stops_the_patch(
     monkeypatch.setattr(engine.cluster, "rollout", gone)
     assert await engine.check() < 0.0
     assert engine.store.rollout(KEY) is None
-    assert "patch_deployment" not in engine.cluster.calls
+    assert "write" not in engine.cluster.calls
 
 
 async def test_rollout_that_was_recreated_meanwhile_stops_the_patch(
@@ -135,19 +134,20 @@ async def test_rollout_that_was_recreated_meanwhile_stops_the_patch(
 
     monkeypatch.setattr(engine.cluster, "rollout", recreated)
     await engine.check()
-    assert "patch_deployment" not in engine.cluster.calls
+    assert "write" not in engine.cluster.calls
 
 
 def before_the_patch(engine: Engine, do: Callable[[], None]) -> None:
     """Something happens between the decision and the write; the watch has not said so."""
-    patch = engine.cluster.patch_deployment
+    write = engine.cluster.write
 
-    async def late(key: Any, operations: Any) -> Any:
-        engine.cluster.patch_deployment = patch  # type: ignore[method-assign]
-        do()
-        return await patch(key, operations)
+    async def late(sent: Any, *, dry_run: bool = False) -> Any:
+        if not dry_run:
+            engine.cluster.write = write  # type: ignore[method-assign]
+            do()
+        return await write(sent, dry_run=dry_run)
 
-    engine.cluster.patch_deployment = late  # type: ignore[assignment, method-assign]
+    engine.cluster.write = late  # type: ignore[method-assign]
 
 
 async def test_human_who_edits_the_same_field_wins(engine: Engine) -> None:
@@ -155,7 +155,7 @@ async def test_human_who_edits_the_same_field_wins(engine: Engine) -> None:
     await engine.check()
     assert engine.image == "theirs:3"
     assert engine.status["lastTransaction"]["outcome"] == "ConcurrentEdit"
-    assert engine.cluster.writes.count("patch_deployment") == 1
+    assert engine.cluster.writes.count("write") == 1
 
 
 async def test_edit_of_another_field_is_kept(engine: Engine) -> None:
@@ -171,23 +171,24 @@ async def test_edit_of_another_field_is_kept(engine: Engine) -> None:
 
 
 async def test_patch_whose_answer_was_lost_is_not_made_twice(engine: Engine) -> None:
-    patch = engine.cluster.patch_deployment
+    write = engine.cluster.write
 
-    async def lost(key: Any, operations: Any) -> Any:
-        engine.cluster.patch_deployment = patch  # type: ignore[method-assign]
-        await patch(key, operations)
+    async def lost(sent: Any, *, dry_run: bool = False) -> Any:
+        body = await write(sent, dry_run=dry_run)
+        if dry_run:
+            return body
+        engine.cluster.write = write  # type: ignore[method-assign]
         raise Unavailable("connection reset")
 
-    engine.cluster.patch_deployment = lost  # type: ignore[assignment, method-assign]
+    engine.cluster.write = lost  # type: ignore[method-assign]
     await engine.check()
     await engine.check()
     assert engine.image == "good:1"
-    assert engine.cluster.writes.count("patch_deployment") == 1
+    assert engine.cluster.writes.count("write") == 1
     assert engine.status["transaction"]["stage"] == "Verifying"
 
 
 async def test_workload_that_is_gone_is_told(engine: Engine) -> None:
-    engine.cluster.fail["patch_deployment"] = [NotFound("404")]
     del engine.cluster.deployments[TARGET]
     await engine.check()
     assert engine.status["reason"] == "WorkloadMissing"
@@ -202,24 +203,24 @@ async def test_patch_that_will_never_work_ends_the_transaction(
     engine: Engine, error: Exception
 ) -> None:
     """Also a `test` that fails although nothing changed: else it would be tried for ever."""
-    engine.cluster.fail["patch_deployment"] = [error]
+    engine.cluster.fail["write"] = [error]
     await engine.check()
     assert engine.status["lastTransaction"]["outcome"] == "Refused"
     assert engine.status["quarantine"] == []
-    assert engine.cluster.writes.count("patch_deployment") == 1
+    assert engine.cluster.writes.count("write") == 1
     await engine.check()
     assert engine.status["reason"] == "Cooldown"
 
 
 async def test_conflict_is_tried_again(engine: Engine) -> None:
-    engine.cluster.fail["patch_deployment"] = [Conflict("409")]
+    engine.cluster.fail["write"] = [Conflict("409")]
     await engine.check()
     assert engine.image == "good:1"
     assert engine.status["attempts"] == 1
 
 
 async def test_refusal_of_one_transaction_is_not_held_against_the_next(engine: Engine) -> None:
-    engine.cluster.fail["patch_deployment"] = [Rejected("denied")]
+    engine.cluster.fail["write"] = [Rejected("denied")]
     await engine.checks(8)
     assert engine.image == "good:1"
     assert engine.status["attempts"] == 2

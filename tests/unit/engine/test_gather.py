@@ -10,7 +10,7 @@ from model_rollout.revisions.places import ComponentProblem
 from unit.decision.builders import content, entry, revision, transaction
 from unit.engine.fakes import KEY, TARGET, Engine, rollout_body
 
-READS = ("rollout", "deployment", "pods", "replica_sets", "revisions")
+READS = ("rollout", "read", "pods", "replica_sets", "revisions")
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ async def test_pods_are_read_while_something_comes_up(engine: Engine) -> None:
 
 async def test_workload_that_the_watch_did_not_bring_is_read(engine: Engine) -> None:
     engine.watch = lambda: None  # type: ignore[method-assign]
-    assert "deployment" in await reads(engine)
-    assert "deployment" not in await reads(engine)
+    assert "read" in await reads(engine)
+    assert "read" not in await reads(engine)
 
 
 async def test_workload_that_does_not_exist_is_asked_for_again(engine: Engine) -> None:
     del engine.cluster.deployments[TARGET]
     for _ in range(2):
-        assert "deployment" in await reads(engine)
+        assert "read" in await reads(engine)
     assert engine.status["reason"] == "WorkloadMissing"
 
 

@@ -179,7 +179,7 @@ async def test_event_of_a_decision_whose_process_died_is_caught_up_on(
     engine.deploy("good:2")
     await engine.checks(20)
     engine.edit_rollout(killSwitch="Rollback")
-    engine.cluster.fail["patch_deployment"] = [Unavailable("503")] * 5
+    engine.cluster.fail["write"] = [Unavailable("503")] * 5
     await engine.check()
     last = engine.status["lastDecision"]["reason"]
     assert last == "SwitchRollback"

@@ -6,8 +6,10 @@ import pytest
 
 from model_rollout.engine.store import Store
 from model_rollout.ports.kubernetes import Json, Key
+from model_rollout.revisions.objects import ObjectRef
 
-KEY, TARGET, OTHER = Key("ml", "sentiment"), Key("ml", "server"), Key("ml", "other")
+KEY = Key("ml", "sentiment")
+TARGET, OTHER = (ObjectRef("apps/v1", "Deployment", "ml", name) for name in ("server", "other"))
 
 
 def rollout(
@@ -20,7 +22,9 @@ def rollout(
 
 def deployment(version: int = 1, *, name: str = "server", **meta: Any) -> Json:
     metadata = {"namespace": "ml", "name": name, "uid": name, "resourceVersion": str(version)}
-    return {"metadata": metadata | {"creationTimestamp": "2026-01-01T10:00:00Z"} | meta}
+    created = {"creationTimestamp": "2026-01-01T10:00:00Z"}
+    kind = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    return kind | {"metadata": metadata | created | meta}
 
 
 class Told:
@@ -75,32 +79,32 @@ def test_version_decides(version: int, meta: dict[str, Any], taken: bool) -> Non
 @pytest.mark.parametrize(("version", "taken"), [(100, True), (9, False)])
 def test_version_of_a_deployment_decides(version: int, taken: bool) -> None:
     told = Told(rollout())
-    told.store.put_deployment(deployment(10))
+    told.store.put_workload(deployment(10))
     told.changed.clear()
-    told.store.put_deployment(deployment(version))
+    told.store.put_workload(deployment(version))
     assert told.changed == ([KEY] if taken else [])
 
 
 def test_deployment_that_nobody_guards_is_not_kept() -> None:
     told = Told(rollout())
-    told.store.put_deployment(deployment(name="other"))
-    assert told.store.deployment(OTHER) is None
+    told.store.put_workload(deployment(name="other"))
+    assert told.store.workload(OTHER) is None
     assert told.changed == []
 
 
 def test_deployment_wakes_all_that_target_it() -> None:
     told = Told(rollout(), rollout(name="rival"), rollout(name="else", target="other"))
-    told.store.put_deployment(deployment())
+    told.store.put_workload(deployment())
     assert sorted(told.changed) == [Key("ml", "rival"), KEY]
 
 
 def test_deleted_deployment_wakes_its_guard_once() -> None:
     told = Told(rollout())
-    told.store.put_deployment(deployment())
+    told.store.put_workload(deployment())
     told.changed.clear()
-    told.store.drop_deployment(TARGET)
-    told.store.drop_deployment(TARGET)
-    assert told.store.deployment(TARGET) is None
+    told.store.drop_workload(TARGET)
+    told.store.drop_workload(TARGET)
+    assert told.store.workload(TARGET) is None
     assert told.changed == [KEY]
 
 
@@ -120,9 +124,9 @@ def test_deleted_rollout_wakes_its_rivals() -> None:
 
 def test_last_guard_takes_its_deployment_with_it() -> None:
     told = Told(rollout())
-    told.store.put_deployment(deployment())
+    told.store.put_workload(deployment())
     told.store.drop_rollout(KEY)
-    assert told.store.deployment(TARGET) is None
+    assert told.store.workload(TARGET) is None
     assert told.store.rivals(TARGET) == []
 
 

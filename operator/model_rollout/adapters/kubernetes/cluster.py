@@ -7,12 +7,16 @@ from model_rollout.adapters.kubernetes.client import JSON_PATCH, KubernetesApi
 from model_rollout.api import API_VERSION
 from model_rollout.api.revision import ROLLOUT_UID_LABEL
 from model_rollout.ports.kubernetes import Conflict, Json, Key, NotFound
+from model_rollout.revisions.configmaps import SNAPSHOT_LABEL
+from model_rollout.revisions.objects import ObjectRef, Write
 
 _OWN = f"/apis/{API_VERSION}"
 _APPS = "/apis/apps/v1"
 _CORE = "/api/v1"
 _EVENTS = "/apis/events.k8s.io/v1"
 _PAGE = "500"
+_PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "ConfigMap": "configmaps"}
+"""Resources of kinds that exist everywhere; others are asked for."""
 
 
 class KubernetesCluster:
@@ -26,6 +30,7 @@ class KubernetesCluster:
         """`namespaces`: where ModelRollouts are listed; empty means in the whole cluster."""
         self._api = api
         self._namespaces = tuple(namespaces)
+        self._discovery: dict[tuple[str, str], str] = {}
 
     async def rollout(self, key: Key) -> Json | None:
         """Read one ModelRollout, past every cache."""
@@ -46,9 +51,9 @@ class KubernetesCluster:
             async for item in self._pages(_path(_OWN, namespace, plural), {}):
                 yield item
 
-    async def deployment(self, key: Key) -> Json | None:
-        """Read one Deployment, past every cache."""
-        return await self._read(_path(_APPS, key.namespace, "deployments", key.name))
+    async def read(self, ref: ObjectRef) -> Json | None:
+        """Read one object, past every cache; `Forbidden` where no role allows its kind."""
+        return await self._read(await self._object_path(ref))
 
     async def secret(self, key: Key) -> Json | None:
         """Read one Secret. `Forbidden` unless a Role of its namespace allows it."""
@@ -82,12 +87,7 @@ class KubernetesCluster:
 
     async def delete_revision(self, key: Key, uid: str) -> None:
         """Delete a ModelRevision; that it is gone already is no error."""
-        path = _path(_OWN, key.namespace, "modelrevisions", key.name)
-        try:
-            await self._api.request("DELETE", path, body={"preconditions": {"uid": uid}})
-        except (NotFound, Conflict):
-            # Conflict: another object bears the name now; the one that was meant is gone.
-            return
+        await self._delete(_path(_OWN, key.namespace, "modelrevisions", key.name), uid)
 
     async def write_rollout_status(self, rollout: Json, status: Json) -> Json:
         """Replace the status of the ModelRollout that was read as `rollout`."""
@@ -97,15 +97,59 @@ class KubernetesCluster:
         """Apply a JSON Patch to a ModelRollout."""
         return await self._patch(_path(_OWN, key.namespace, "modelrollouts", key.name), operations)
 
-    async def patch_deployment(self, key: Key, operations: list[Json]) -> Json:
-        """Apply a JSON Patch to a Deployment."""
-        return await self._patch(_path(_APPS, key.namespace, "deployments", key.name), operations)
+    async def write(self, write: Write, *, dry_run: bool = False) -> Json:
+        """Patch or create an object; with `dry_run` the API server does all but store it."""
+        path = await self._object_path(write.ref)
+        query = {"dryRun": "All"} if dry_run else {}
+        if write.create is not None:
+            path = path.rpartition("/")[0]
+            return await self._api.request("POST", path, body=write.create, query=query)
+        return await self._patch(path, list(write.patch), query)
+
+    async def snapshots(self, namespace: str, rollout_uid: str) -> list[Json]:
+        """List the ConfigMaps that keep contents for one ModelRollout."""
+        labels = f"{ROLLOUT_UID_LABEL}={rollout_uid},{SNAPSHOT_LABEL}"
+        return await self._selected(_path(_CORE, namespace, "configmaps"), labels)
+
+    async def create_snapshot(self, body: Json) -> None:
+        """Create an immutable ConfigMap; that it exists already is no error."""
+        path = _path(_CORE, body["metadata"]["namespace"], "configmaps")
+        try:
+            await self._api.request("POST", path, body=body)
+        except Conflict:
+            return
+
+    async def delete_config_map(self, key: Key, uid: str) -> None:
+        """Delete a ConfigMap; that it is gone already is no error."""
+        await self._delete(_path(_CORE, key.namespace, "configmaps", key.name), uid)
+
+    async def _object_path(self, ref: ObjectRef) -> str:
+        group = _CORE if ref.api_version == "v1" else f"/apis/{ref.api_version}"
+        plural = _PLURALS.get(ref.kind) or await self._discovered(group, ref.kind)
+        return _path(group, ref.namespace, plural, ref.name)
+
+    async def _discovered(self, group: str, kind: str) -> str:
+        """Ask the API server how the resource of a kind is called; it is asked once for each."""
+        if (group, kind) not in self._discovery:
+            listed = (await self._api.request("GET", group)).get("resources") or ()
+            plurals = [r["name"] for r in listed if r["kind"] == kind and "/" not in r["name"]]
+            if not plurals:
+                raise NotFound(f"{group} has no kind {kind}")
+            self._discovery[group, kind] = str(plurals[0])
+        return self._discovery[group, kind]
 
     async def create_event(self, namespace: str, body: Json) -> None:
         """Create an Event (`events.k8s.io/v1`); that it exists already is no error."""
         try:
             await self._api.request("POST", _path(_EVENTS, namespace, "events"), body=body)
         except Conflict:
+            return
+
+    async def _delete(self, path: str, uid: str) -> None:
+        try:
+            await self._api.request("DELETE", path, body={"preconditions": {"uid": uid}})
+        except (NotFound, Conflict):
+            # Conflict: another object bears the name now; the one that was meant is gone.
             return
 
     async def _read(self, path: str) -> Json | None:
@@ -130,8 +174,12 @@ class KubernetesCluster:
             if not token:
                 return
 
-    async def _patch(self, path: str, operations: list[Json]) -> Json:
-        return await self._api.request("PATCH", path, body=operations, content_type=JSON_PATCH)
+    async def _patch(
+        self, path: str, operations: list[Json], query: dict[str, str] | None = None
+    ) -> Json:
+        return await self._api.request(
+            "PATCH", path, body=operations, content_type=JSON_PATCH, query=query
+        )
 
     async def _replace_status(self, plural: str, read: Json, status: Json) -> Json:
         """PUT, not PATCH: a merge patch would keep fields that the new status no longer has.

@@ -1,0 +1,131 @@
+"""Which writes lead from what is live to what is wanted, in order: the workload is the last one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model_rollout.api.component import Component, Restart
+from model_rollout.api.revision import ComponentValue
+from model_rollout.decision.facts import Facts
+from model_rollout.revisions.canonical import TRANSACTION_ANNOTATION
+from model_rollout.revisions.configmaps import created_write, restoring_write
+from model_rollout.revisions.content import same_value
+from model_rollout.revisions.objects import Write, config_map_ref, ref_of
+from model_rollout.revisions.places import Unrestorable
+from model_rollout.revisions.restore import restore_operations
+
+Values = tuple[ComponentValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transaction is, by the names of the components that it changes."""
+
+    left: tuple[str, ...]
+    """They hold what they held before."""
+    applied: tuple[str, ...]
+    """They hold what is wanted."""
+    foreign: tuple[str, ...]
+    """Somebody wrote something else, or they cannot be read any more."""
+
+
+def progress(facts: Facts, before: Values, wanted: Values) -> Progress:
+    """Compare what is live with what was there before a transaction and with what it wants."""
+    if facts.live is None:
+        return Progress((), (), tuple(value.name for value in wanted))
+    live = {value.name: value for value in facts.live.components}
+    old = {value.name: value for value in before}
+    left, applied, foreign = [], [], []
+    for value in wanted:
+        name = value.name
+        at_target = name in live and same_value(live[name], value)
+        untouched = name in live and name in old and same_value(live[name], old[name])
+        if at_target and not untouched:
+            applied.append(name)
+        elif untouched and not at_target:
+            left.append(name)
+        elif not at_target:
+            foreign.append(name)
+    return Progress(tuple(left), tuple(applied), tuple(foreign))
+
+
+def writes(facts: Facts, wanted: Values, transaction: str, *, restart: bool) -> tuple[Write, ...]:
+    """Return the writes that are left until `wanted` is live.
+
+    ConfigMaps come first and the workload last, with one annotation, so that the pods restart once
+    and then read everything. What is at its target already needs no write.
+
+    Raises:
+        Unrestorable: when a value cannot be written; the text says why.
+    """
+    assert facts.workload is not None
+    body = facts.workload.body
+    patch = restore_operations(body, facts.spec.components, wanted, transaction, restart=restart)
+    last = (Write(ref_of(body), read=body, patch=patch),) if patch else ()
+    return (*_config_maps(facts, wanted, transaction), *last)
+
+
+def _config_maps(facts: Facts, wanted: Values, transaction: str) -> Iterator[Write]:
+    values = {value.name: value for value in wanted}
+    live = {value.name: value for value in facts.live.components} if facts.live else {}
+    for component in facts.spec.components:
+        if component.config_map is None:
+            continue
+        value, known = values[component.name], live.get(component.name)
+        if known is not None and same_value(known, value):
+            continue
+        write = _config_map(facts, component, value, transaction)
+        if write is not None:
+            yield write
+
+
+def _config_map(
+    facts: Facts, component: Component, value: ComponentValue, transaction: str
+) -> Write | None:
+    assert component.config_map is not None
+    name = value.config_map or ""
+    contents = facts.snapshots.get(value.value)
+    if contents is None:
+        raise Unrestorable(
+            f"component {component.name}: ConfigMap {value.snapshot_ref}, which kept the contents of "
+            f"{name}, was deleted or changed"
+        )
+    ref, body = config_map_ref(facts.namespace, name), facts.config_maps.get(name)
+    if component.config_map.volume is not None:
+        return created_write(ref, body, contents, transaction)
+    return restoring_write(ref, body, component.config_map.keys, contents, transaction)
+
+
+def restarts(facts: Facts, before: Values, wanted: Values) -> bool:
+    """Tell whether pods have to be restarted because contents of ConfigMaps change."""
+    old = {value.name: value for value in before}
+    new = {value.name: value for value in wanted}
+    return any(
+        component.config_map is not None
+        and component.config_map.restart is Restart.AUTO
+        and component.name in old
+        and not same_value(old[component.name], new[component.name])
+        for component in facts.spec.components
+    )
+
+
+def restarted_by(facts: Facts, transaction: str) -> bool:
+    """Tell whether the pod template was written by this transaction."""
+    template = facts.workload.body["spec"]["template"] if facts.workload else {}
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    return bool(annotations.get(TRANSACTION_ANNOTATION) == transaction)
+
+
+def merged(live: Values, target: Values, scope: frozenset[str]) -> Values:
+    """Return the components of `target` that are in the scope over those that are live."""
+    values = {value.name: value for value in target if value.name in scope}
+    return tuple(values.get(value.name, value) for value in live)
+
+
+def different(live: Values, target: Values) -> frozenset[str]:
+    """Return the names of the components whose values differ."""
+    values = {value.name: value for value in target}
+    return frozenset(
+        value.name
+        for value in live
+        if value.name in values and not same_value(value, values[value.name])
+    )

@@ -1,0 +1,40 @@
+"""Objects of the cluster that hold a part of the model, and the writes that restore it."""
+
+from dataclasses import dataclass
+
+from model_rollout.revisions.canonical import Json
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """One object, by API version, kind, namespace and name."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def config_map_ref(namespace: str, name: str) -> ObjectRef:
+    """Return the reference of a ConfigMap."""
+    return ObjectRef("v1", "ConfigMap", namespace, name)
+
+
+def ref_of(body: Json) -> ObjectRef:
+    """Return the reference of an object from its JSON."""
+    metadata = body["metadata"]
+    return ObjectRef(body["apiVersion"], body["kind"], metadata["namespace"], metadata["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of a transaction: a JSON Patch (RFC 6902) of an object, or an object to create."""
+
+    ref: ObjectRef
+    read: Json | None = None
+    """The object as it was read: what the `test` operations speak of. None: it is not there."""
+    patch: tuple[Json, ...] = ()
+    create: Json | None = None
