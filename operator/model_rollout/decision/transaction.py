@@ -152,7 +152,7 @@ def _compensating(
 
 
 def _undone(facts: Facts, transaction: Transaction, why: str) -> Decision:
-    outcome = Reason(transaction.outcome)
+    outcome = Reason(transaction.outcome or Reason.CONCURRENT_EDIT)
     message = transaction.outcome_message or ""
     if why:
         message += f"; that failed, so the components are of two revisions now: {why}"
