@@ -74,11 +74,11 @@ REFUSED = {
     ),
     "two-kinds": (
         {"components": [{**image("model"), "env": {"container": "server", "name": "URI"}}]},
-        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field or podTemplate",
+        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, http or podTemplate",
     ),
     "no-kind": (
         {"components": [{"name": "model"}]},
-        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field or podTemplate",
+        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, http or podTemplate",
     ),
     "no-components": ({"components": []}, "spec.components in body should have at least 1 items"),
     "whole-template-and-part": (

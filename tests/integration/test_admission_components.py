@@ -10,7 +10,7 @@ from model_rollout.api.component import Component
 from support.admission import Admission, Manifest, admission, rollout
 
 REFERENCE = "spec.template.spec.volumes[name=model].image.reference"
-ONE_KIND = "write exactly one of image, env, arg, field or podTemplate in a component"
+ONE_KIND = "write exactly one of image, env, arg, field, http or podTemplate in a component"
 ONE_GROUP = "write an expression with one group in parentheses, such as s3://models/([^ ]+)"
 INTO_THE_TEMPLATE = f"write a path into the pod template, such as {REFERENCE}"
 BY_NAME = "name the item of a list, such as volumes[name=model]: an index says nothing about"

@@ -1,9 +1,10 @@
-"""The components of a ModelRollout: where in the pod template a version of the model is written."""
+"""The components of a ModelRollout: where a version of the model is written."""
 
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from model_rollout.api.http_component import HttpComponent
 from model_rollout.api.types import ApiModel, Label, cel, list_map, validations
 
 _ATOM = (
@@ -118,7 +119,7 @@ class PodTemplateComponent(ApiModel):
     """The whole pod template, as `kubectl rollout undo` restores it."""
 
 
-_KINDS = ("image", "env", "arg", "field", "podTemplate")
+_KINDS = ("image", "env", "arg", "field", "http", "podTemplate")
 _PRESENT = "[" + ", ".join(f"has(self.{kind})" for kind in _KINDS) + "]"
 
 
@@ -129,7 +130,7 @@ class Component(ApiModel):
         json_schema_extra=validations(
             cel(
                 f"{_PRESENT}.filter(x, x).size() == 1",
-                "write exactly one of image, env, arg, field or podTemplate in a component",
+                "write exactly one of image, env, arg, field, http or podTemplate in a component",
             )
         )
     )
@@ -141,6 +142,9 @@ class Component(ApiModel):
     field: FieldComponent | None = Field(
         None, description="Any other single value in the pod template, by its path."
     )
+    http: HttpComponent | None = Field(
+        None, description="A value that a server outside of the workload holds."
+    )
     pod_template: PodTemplateComponent | None = Field(
         None, description="The whole pod template. Cannot be combined with other components."
     )
@@ -149,16 +153,22 @@ class Component(ApiModel):
 COMPONENT_RULES: dict[str, Any] = validations(
     cel(
         "self.size() == 1 || !self.exists(c, has(c.podTemplate))",
-        "podTemplate is the whole template: list it alone, or list image, env, arg and field "
+        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http "
         "components without it",
     ),
     *(
         cel(
             f"self.filter(c, has(c.{kind})).all(c, "
-            f"self.exists_one(d, has(d.{kind}) && d.{kind} == c.{kind}))",
-            f"two components name the same {kind}: write each place once",
+            f"self.exists_one(d, has(d.{kind}) && d.{place} == c.{place}))",
+            f"two components name the same {place}: write each place once",
         )
-        for kind in ("image", "env", "arg", "field")
+        for kind, place in (
+            ("image", "image"),
+            ("env", "env"),
+            ("arg", "arg"),
+            ("field", "field"),
+            ("http", "http.url"),
+        )
     ),
 )
 """The `json_schema_extra` of `spec.components`."""

@@ -28,6 +28,7 @@ class ComponentKind(StrEnum):
     ENV = "Env"
     ARG = "Arg"
     FIELD = "Field"
+    HTTP = "Http"
     POD_TEMPLATE = "PodTemplate"
 
 

@@ -26,6 +26,9 @@ def locate(template: Json, component: Component) -> Place | ComponentProblem:
     """
     if component.field is not None:
         return locate_field(component.name, template, component.field.path)
+    if component.http is not None:
+        message = f"component {component.name}: this operator reads no http yet; leave it out"
+        return ComponentProblem("Unsupported", message)
     wanted = component.image or component.env or component.arg
     if wanted is None:
         raise ValueError(f"component {component.name} has no single place in the template")
