@@ -83,7 +83,7 @@ REFUSED = {
     "no-components": ({"components": []}, "spec.components in body should have at least 1 items"),
     "whole-template-and-part": (
         {"components": [image("model"), {"name": "template", "podTemplate": {}}]},
-        "podTemplate is the whole template: list it alone, or list image, env, arg and field",
+        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http",
     ),
     "same-image-twice": (
         {"components": [image("a"), image("b")]},
