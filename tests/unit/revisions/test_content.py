@@ -107,3 +107,10 @@ def test_summary_is_bounded() -> None:
     long = summary(content(template(uri="x" * 500)).components)
     assert len(long) == 256
     assert long.endswith("…")
+
+
+def test_component_that_is_not_in_the_template_is_said_to_be_unsupported() -> None:
+    index = Component.model_validate({"name": "index", "http": {"url": "http://kb/alias"}})
+    assert read_content(template(), (index,)) == ComponentProblem(
+        "Unsupported", "component index: this operator reads no http yet; leave it out"
+    )
