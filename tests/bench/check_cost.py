@@ -12,6 +12,7 @@ import json
 import time
 from typing import Any
 
+from model_rollout.adapters.http_values import HttpValueClient
 from model_rollout.adapters.telemetry import Telemetry
 from model_rollout.analysis.measurement import Sample, Series
 from model_rollout.decision.decide import decide
@@ -25,9 +26,11 @@ from model_rollout.engine.measure import Measurer
 from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.persist import Persister
 from model_rollout.engine.rulebook import RuleBook
+from model_rollout.engine.servers import Servers
 from model_rollout.engine.store import Store
 from model_rollout.ports.kubernetes import Key
 from model_rollout.ports.prometheus import Endpoint
+from model_rollout.revisions.objects import ObjectRef
 
 KEY = Key("bench", "model")
 
@@ -39,7 +42,7 @@ class Cluster:
         self.writes = 0
         self.objects: dict[str, Any] = {}
 
-    async def deployment(self, key: Key) -> Any:
+    async def read(self, ref: ObjectRef) -> Any:
         return deployment()
 
     async def rollout(self, key: Key) -> Any:
@@ -123,6 +126,8 @@ def deployment() -> dict[str, Any]:
         "resources": {"limits": {"cpu": "4", "memory": "8Gi"}},
     }
     return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
         "metadata": {
             "name": "model",
             "namespace": "bench",
@@ -183,8 +188,9 @@ async def measure(name: str, metric: dict[str, Any], checks: int) -> None:
     measurer = Measurer(prometheus, GroupedQueries(prometheus), prometheus, lambda state: None)
     credentials = Credentials(cluster)  # type: ignore[arg-type]
     metrics = Metrics(measurer, RuleBook(store, "bench"), credentials, "http://p:9090", clock)
-    gatherer = Gatherer(cluster, store, metrics, clock)  # type: ignore[arg-type]
-    actor = Actor(cluster, store, persister)  # type: ignore[arg-type]
+    servers = Servers(HttpValueClient(), credentials)
+    gatherer = Gatherer(cluster, store, metrics, servers, clock)  # type: ignore[arg-type]
+    actor = Actor(cluster, store, persister, servers)  # type: ignore[arg-type]
     checker = Checker(store, gatherer, persister, actor, Telemetry(), clock)
 
     async def check() -> None:

@@ -74,16 +74,16 @@ REFUSED = {
     ),
     "two-kinds": (
         {"components": [{**image("model"), "env": {"container": "server", "name": "URI"}}]},
-        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field or podTemplate",
+        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, http or podTemplate",
     ),
     "no-kind": (
         {"components": [{"name": "model"}]},
-        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field or podTemplate",
+        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, http or podTemplate",
     ),
     "no-components": ({"components": []}, "spec.components in body should have at least 1 items"),
     "whole-template-and-part": (
         {"components": [image("model"), {"name": "template", "podTemplate": {}}]},
-        "podTemplate is the whole template: list it alone, or list image, env, arg and field",
+        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http",
     ),
     "same-image-twice": (
         {"components": [image("a"), image("b")]},

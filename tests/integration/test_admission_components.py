@@ -10,7 +10,7 @@ from model_rollout.api.component import Component
 from support.admission import Admission, Manifest, admission, rollout
 
 REFERENCE = "spec.template.spec.volumes[name=model].image.reference"
-ONE_KIND = "write exactly one of image, env, arg, field or podTemplate in a component"
+ONE_KIND = "write exactly one of image, env, arg, field, http or podTemplate in a component"
 ONE_GROUP = "write an expression with one group in parentheses, such as s3://models/([^ ]+)"
 INTO_THE_TEMPLATE = f"write a path into the pod template, such as {REFERENCE}"
 BY_NAME = "name the item of a list, such as volumes[name=model]: an index says nothing about"
@@ -35,6 +35,14 @@ def field(path: str = REFERENCE, name: str = "part") -> Manifest:
     return {"name": name, "field": {"path": path}}
 
 
+def http(url: str = "http://kb-alias.ml.svc/alias", name: str = "part", **more: Any) -> Manifest:
+    return {"name": name, "http": {"url": url, **more}}
+
+
+HTTPS = "https://kb-alias.ml.svc/alias"
+PLAIN_URL = "that begins with http:// or https://, without user, query and fragment"
+ON_THE_SERVER = "write a check on the server of url: the same scheme, host and port"
+
 TAKEN: dict[str, Manifest] = {
     "flag": flag(),
     "flag-with-one-dash": flag("-m"),
@@ -47,6 +55,15 @@ TAKEN: dict[str, Manifest] = {
     ),
     "field-of-an-annotation": field("spec.template.metadata.annotations['example.com/model']"),
     "field-of-a-label": field("spec.template.metadata.labels.model-version"),
+    "http": http(),
+    "http-without-a-path": http("http://kb-alias:8080"),
+    "http-at-an-address": http("http://[fd00::1]:8080/alias"),
+    "http-with-everything": http(
+        HTTPS,
+        check=f"{HTTPS}/could",
+        authSecretRef={"name": "kb", "key": "alias.token"},
+        caBundleRef={"name": "ca", "key": "ca.crt"},
+    ),
 }
 
 REFUSED: dict[str, tuple[list[Manifest], str]] = {
@@ -99,9 +116,40 @@ REFUSED: dict[str, tuple[list[Manifest], str]] = {
         [field(name="a"), field(name="b")],
         "two components name the same field: write each place once",
     ),
+    "http-without-a-url": ([{"name": "a", "http": {}}], "http.url: Required value"),
+    "http-of-another-scheme": ([http("ftp://kb/alias")], PLAIN_URL),
+    "http-of-a-file": ([http("file:///etc/passwd")], PLAIN_URL),
+    "http-with-a-user": ([http("http://user:pass@kb/alias")], PLAIN_URL),
+    "http-with-a-query": ([http("http://kb/alias?name=kb")], PLAIN_URL),
+    "http-with-a-fragment": ([http("http://kb/alias#kb")], PLAIN_URL),
+    "http-without-a-host": ([http("http:///alias")], PLAIN_URL),
+    "http-with-a-line-break": ([http("http://kb/alias\nHost: evil")], PLAIN_URL),
+    "http-url-too-long": ([http(f"http://kb/{1024 * 'a'}")], "may not be more than 1024"),
+    "check-that-is-no-url": ([http(check="/check")], PLAIN_URL),
+    "check-with-a-query": ([http(check="http://kb-alias.ml.svc/check?a=b")], PLAIN_URL),
+    "check-on-another-host": ([http(check="http://evil.example.com/check")], ON_THE_SERVER),
+    "check-on-a-longer-host": ([http(check="http://kb-alias.ml.svc.evil/check")], ON_THE_SERVER),
+    "check-on-another-port": ([http(check="http://kb-alias.ml.svc:81/check")], ON_THE_SERVER),
+    "check-without-tls": ([http(HTTPS, check="http://kb-alias.ml.svc/check")], ON_THE_SERVER),
+    "bundle-without-tls": (
+        [http(caBundleRef={"name": "ca"})],
+        "caBundleRef needs a url that begins with https://",
+    ),
+    "token-of-no-secret": (
+        [http(authSecretRef={"name": "Not A Name"})],
+        "authSecretRef.name: Invalid value",
+    ),
+    "same-url-twice": (
+        [http(name="a"), http(name="b", check="http://kb-alias.ml.svc/other")],
+        "two components name the same http.url: write each place once",
+    ),
+    "whole-template-and-http": (
+        [http(name="a"), {"name": "b", "podTemplate": {}}],
+        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http",
+    ),
     "whole-template-and-field": (
         [field(name="a"), {"name": "b", "podTemplate": {}}],
-        "podTemplate is the whole template: list it alone, or list image, env, arg and field",
+        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http",
     ),
 }
 
@@ -123,3 +171,8 @@ def test_as_many_components_as_are_allowed_are_taken(cluster: Admission) -> None
     """The rules above lists cost what the API server allows, also for long lists."""
     many: list[dict[str, Any]] = [match(f"v{n}-{'a' * 200}(.+)", f"part-{n}") for n in range(16)]
     cluster.apply(rollout("many", components=many))
+
+
+def test_as_many_urls_as_are_allowed_are_taken(cluster: Admission) -> None:
+    many = [http(f"http://kb-{n}/{'a' * 1000}", f"part-{n}") for n in range(16)]
+    cluster.apply(rollout("many-urls", components=many))

@@ -1,10 +1,11 @@
-"""The components of a ModelRollout: where in the pod template a version of the model is written."""
+"""The components of a ModelRollout: where a version of the model is written."""
 
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from model_rollout.api.http_component import HttpComponent
 from model_rollout.api.types import ApiModel, Label, ObjectName, cel, list_map, validations
 
 _ATOM = (
@@ -173,7 +174,7 @@ class PodTemplateComponent(ApiModel):
     """The whole pod template, as `kubectl rollout undo` restores it."""
 
 
-_KINDS = ("image", "env", "arg", "field", "configMap", "podTemplate")
+_KINDS = ("image", "env", "arg", "field", "configMap", "http", "podTemplate")
 _PRESENT = "[" + ", ".join(f"has(self.{kind})" for kind in _KINDS) + "]"
 
 
@@ -184,7 +185,8 @@ class Component(ApiModel):
         json_schema_extra=validations(
             cel(
                 f"{_PRESENT}.filter(x, x).size() == 1",
-                "write exactly one of image, env, arg, field, configMap or podTemplate in a component",
+                "write exactly one of image, env, arg, field, configMap, http or podTemplate in a "
+                "component",
             )
         )
     )
@@ -199,26 +201,37 @@ class Component(ApiModel):
     config_map: ConfigMapComponent | None = Field(
         None, description="The contents of a ConfigMap, such as a prompt or a policy."
     )
+    http: HttpComponent | None = Field(
+        None, description="A value that a server outside of the workload holds."
+    )
     pod_template: PodTemplateComponent | None = Field(
         None,
-        description="The whole pod template. Can be combined with configMap components only.",
+        description="The whole pod template. Can be combined with configMap and http components "
+        "only.",
     )
 
 
 COMPONENT_RULES: dict[str, Any] = validations(
     cel(
-        "!self.exists(c, has(c.podTemplate)) || self.filter(c, !has(c.configMap)).size() == 1 && "
+        "!self.exists(c, has(c.podTemplate)) || "
+        "self.filter(c, !has(c.configMap) && !has(c.http)).size() == 1 && "
         "!self.exists(c, has(c.configMap) && has(c.configMap.volume))",
-        "podTemplate is the whole template: list it alone or with configMap components that have a "
-        "name, or list image, env, arg and field components without it",
+        "podTemplate is the whole template: list it alone or with http components and configMap "
+        "components that have a name, or list image, env, arg and field components without it",
     ),
     *(
         cel(
             f"self.filter(c, has(c.{kind})).all(c, "
-            f"self.exists_one(d, has(d.{kind}) && d.{kind} == c.{kind}))",
-            f"two components name the same {kind}: write each place once",
+            f"self.exists_one(d, has(d.{kind}) && d.{place} == c.{place}))",
+            f"two components name the same {place}: write each place once",
         )
-        for kind in ("image", "env", "arg", "field")
+        for kind, place in (
+            ("image", "image"),
+            ("env", "env"),
+            ("arg", "arg"),
+            ("field", "field"),
+            ("http", "http.url"),
+        )
     ),
     *(
         cel(

@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field
 
 from model_rollout.api.types import ApiModel, ObjectName, cel, validations
 
-_URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+URL_PATTERN = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+"""URLs of http and https without user, query and fragment."""
 
 DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 """A key of a Secret or of a ConfigMap."""
@@ -32,7 +33,8 @@ class CaBundleRef(ApiModel):
     key: DataKey = Field("ca.crt", description="The key that holds the certificates, as PEM.")
 
 
-def _needs_https(field: str) -> dict[str, str]:
+def needs_https(field: str) -> dict[str, str]:
+    """Return the rule that a field beside `url` makes sense over TLS only."""
     return cel(
         f"!has(self.{field}) || !has(self.url) || self.url.startsWith('https://')",
         f"{field} needs a url that begins with https://",
@@ -49,12 +51,12 @@ class Prometheus(ApiModel):
                 "write authSecretRef (a bearer token) or basicAuthSecretRef (a user and a "
                 "password), not both",
             ),
-            _needs_https("clientCertSecretRef"),
-            _needs_https("caBundleRef"),
+            needs_https("clientCertSecretRef"),
+            needs_https("caBundleRef"),
         )
     )
 
-    url: Annotated[str, Field(max_length=2048, pattern=_URL_PATTERN)] | None = Field(
+    url: Annotated[str, Field(max_length=2048, pattern=URL_PATTERN)] | None = Field(
         None,
         description="Base URL of Prometheus or of anything that speaks its query API, for example "
         "http://prometheus.monitoring:9090. Default: the operator's --prometheus-url.",

@@ -29,6 +29,7 @@ class ComponentKind(StrEnum):
     ARG = "Arg"
     FIELD = "Field"
     CONFIG_MAP = "ConfigMap"
+    HTTP = "Http"
     POD_TEMPLATE = "PodTemplate"
 
 

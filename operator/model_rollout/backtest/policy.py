@@ -29,6 +29,9 @@ def replayed(inputs: Inputs) -> tuple[Json, ModelRolloutSpec]:
     left_out = ("killSwitch", "prometheus")
     spec = {name: value for name, value in written.items() if name not in left_out}
     spec["rollback"] = written.get("rollback", {}) | {"mode": "DryRun"}
+    if gone := outside(inputs.rollout.body):
+        kept = [c for c in written["components"] if c.get("name") not in gone]
+        spec["components"] = kept or [{"name": "template", "podTemplate": {}}]
     try:
         parsed = ModelRolloutSpec.model_validate(spec)
     except ValidationError as error:
@@ -38,6 +41,12 @@ def replayed(inputs: Inputs) -> tuple[Json, ModelRolloutSpec]:
     for fault in policy_faults(inputs.rollout.name, inputs.namespace, parsed, known):
         raise inputs.rollout.error(fault.path, fault.message)
     return _body(inputs.rollout, inputs.namespace, "ModelRollout", spec), parsed
+
+
+def outside(rollout: Json) -> tuple[str, ...]:
+    """Return the names of the components that live outside of the workload: nobody recorded them."""
+    components = rollout["spec"].get("components") or ()
+    return tuple(c["name"] for c in components if "configMap" in c or "http" in c)
 
 
 def templates(inputs: Inputs) -> tuple[Json, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from model_rollout.adapters.http_values import HttpValueClient
 from model_rollout.analysis.report import MetricReport
 from model_rollout.backtest.clock import Grid, SimulatedClock
 from model_rollout.backtest.cluster import SimulatedCluster
@@ -26,6 +27,7 @@ from model_rollout.engine.memory import Memory
 from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.persist import Persister
 from model_rollout.engine.rulebook import RuleBook
+from model_rollout.engine.servers import Servers
 from model_rollout.engine.store import Store, key_of
 from model_rollout.ports.kubernetes import Json
 
@@ -107,7 +109,8 @@ class Replay:
         credentials = Credentials(self._cluster, clock.monotonic)
         # The history knows whom to ask; the engine only wants to hear that there is somebody.
         metrics = Metrics(measurer, rules, credentials, "http://recorded", clock)
-        return Gatherer(self._cluster, self._store, metrics, clock)
+        servers = Servers(HttpValueClient(), credentials)
+        return Gatherer(self._cluster, self._store, metrics, servers, clock)
 
     async def first(self) -> None:
         """Make the first check: afterwards `prometheus.asked` says what the metrics ask."""

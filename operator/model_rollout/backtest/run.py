@@ -9,7 +9,7 @@ from model_rollout.backtest.clock import Grid, grid
 from model_rollout.backtest.coverage import begin_of_data
 from model_rollout.backtest.history import History
 from model_rollout.backtest.manifests import InputError, Inputs
-from model_rollout.backtest.policy import replayed, templates
+from model_rollout.backtest.policy import outside, replayed, templates
 from model_rollout.backtest.replay import Progress, Replay, Replayed
 from model_rollout.backtest.replicasets import Rollouts, read_rollouts
 from model_rollout.backtest.result import Result
@@ -98,6 +98,11 @@ def _unknown(
             f"metrics from {moment(asked.begin)} on, so the replay begins later than --since"
         )
     yield from rollouts.unknown
+    if elsewhere := outside(inputs.rollout.body):
+        yield (
+            f"what {', '.join(elsewhere)} was: ConfigMaps and servers leave nothing in Prometheus, so "
+            "a change of them is no revision in a replay"
+        )
     if rollouts.states:
         yield from _before(rollouts, came.period)
         yield from _components(spec)

@@ -162,6 +162,8 @@ class _Objects:
         if any(template_faults(deployment)):
             return  # not ours to tell
         for index, component in enumerate(spec.components):
+            if component.http is not None or component.config_map is not None:
+                continue  # what they hold is in none of these files
             content = read_content(deployment.body["spec"]["template"], (component,))
             if isinstance(content, ComponentProblem):
                 told = content.message.removeprefix(f"component {component.name}: ")

@@ -14,6 +14,7 @@ import kopf
 
 from model_rollout.adapters.clock import SystemClock
 from model_rollout.adapters.endpoints import serve_endpoints
+from model_rollout.adapters.http_values import HttpValueClient
 from model_rollout.adapters.kubernetes.client import KubernetesApi, load_api
 from model_rollout.adapters.kubernetes.cluster import KubernetesCluster
 from model_rollout.adapters.kubernetes.lease import Elector, LeaseLost
@@ -31,6 +32,7 @@ from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.persist import NotLeading, Persister
 from model_rollout.engine.rulebook import RuleBook
 from model_rollout.engine.scheduler import Scheduler, first_delay
+from model_rollout.engine.servers import Servers
 from model_rollout.engine.store import Store
 from model_rollout.engine.sweep import Sweeper
 from model_rollout.handlers import watch_settings, watches
@@ -79,6 +81,7 @@ class Operator:
         self.sweeper = Sweeper(self.cluster, self.store)
         self.prometheus = PrometheusClient()
         self.history = PrometheusHistory()
+        self.http_values = HttpValueClient()
         self.scheduler = Scheduler(lagged=self.telemetry.check_began)
         self.checker = self._checker()
         self.watching = asyncio.Event()
@@ -106,8 +109,9 @@ class Operator:
         rules = RuleBook(self.store, self.options.lease_namespace)
         credentials = Credentials(self.cluster, clock.monotonic)
         metrics = Metrics(measurer, rules, credentials, self.options.prometheus_url, clock)
-        gatherer = Gatherer(self.cluster, self.store, metrics, clock)
-        actor = Actor(self.cluster, self.store, persister)
+        servers = Servers(self.http_values, credentials)
+        gatherer = Gatherer(self.cluster, self.store, metrics, servers, clock)
+        actor = Actor(self.cluster, self.store, persister, servers)
         return Checker(self.store, gatherer, persister, actor, self.telemetry, clock)
 
     def _removed(self, key: Any) -> None:
@@ -136,6 +140,7 @@ class Operator:
         finally:
             await self._give_back()
             await self.prometheus.close()
+            await self.http_values.close()
             self.history.close()
             await runner.cleanup()
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from model_rollout.api.status import ModelRolloutStatus, Phase
 from model_rollout.decision.reasons import Reason
 from model_rollout.revisions.history import NewRevision
-from model_rollout.revisions.objects import Write
+from model_rollout.revisions.objects import HttpWrite, Write
 
 LONGEST = 2048
 """The longest sentence that the API takes."""
@@ -45,7 +45,7 @@ class Decision:
     status: ModelRolloutStatus
     """The facts that the decision changes; `status.complete` adds what people read."""
     create: tuple[NewRevision, ...] = ()
-    writes: tuple[Write, ...] = ()
+    writes: tuple[Write | HttpWrite, ...] = ()
     """What is sent to the API server after the status is written; more than one as a dry run only."""
     again: bool = False
     """Decide again at once: the decision only wrote down what happened."""

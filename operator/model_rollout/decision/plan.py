@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_rollout.api.component import Component, Restart
-from model_rollout.api.revision import ComponentValue
+from model_rollout.api.revision import ComponentKind, ComponentValue
 from model_rollout.decision.facts import Facts
 from model_rollout.revisions.canonical import TRANSACTION_ANNOTATION
 from model_rollout.revisions.configmaps import created_write, restoring_write
 from model_rollout.revisions.content import same_value
-from model_rollout.revisions.objects import Write, config_map_ref, ref_of
+from model_rollout.revisions.objects import HttpWrite, Write, config_map_ref, ref_of
 from model_rollout.revisions.places import Unrestorable
 from model_rollout.revisions.restore import restore_operations
 
@@ -48,11 +48,14 @@ def progress(facts: Facts, before: Values, wanted: Values) -> Progress:
     return Progress(tuple(left), tuple(applied), tuple(foreign))
 
 
-def writes(facts: Facts, wanted: Values, transaction: str, *, restart: bool) -> tuple[Write, ...]:
+def writes(
+    facts: Facts, wanted: Values, transaction: str, *, restart: bool
+) -> tuple[Write | HttpWrite, ...]:
     """Return the writes that are left until `wanted` is live.
 
-    ConfigMaps come first and the workload last, with one annotation, so that the pods restart once
-    and then read everything. What is at its target already needs no write.
+    ConfigMaps come first, then what servers hold, and the workload last, with one annotation, so
+    that the pods restart once and then read everything. What is at its target already needs no
+    write.
 
     Raises:
         Unrestorable: when a value cannot be written; the text says why.
@@ -61,7 +64,15 @@ def writes(facts: Facts, wanted: Values, transaction: str, *, restart: bool) -> 
     body = facts.workload.body
     patch = restore_operations(body, facts.spec.components, wanted, transaction, restart=restart)
     last = (Write(ref_of(body), read=body, patch=patch),) if patch else ()
-    return (*_config_maps(facts, wanted, transaction), *last)
+    return (*_config_maps(facts, wanted, transaction), *_http(facts, wanted), *last)
+
+
+def _http(facts: Facts, wanted: Values) -> Iterator[HttpWrite]:
+    live = {value.name: value for value in facts.live.components} if facts.live else {}
+    for value in wanted:
+        read = live.get(value.name) if value.kind is ComponentKind.HTTP else None
+        if read is not None and not same_value(read, value):
+            yield HttpWrite(value.name, value.value)
 
 
 def _config_maps(facts: Facts, wanted: Values, transaction: str) -> Iterator[Write]:

@@ -16,10 +16,11 @@ from model_rollout.decision.plan import (
     writes,
 )
 from model_rollout.decision.reasons import Reason
+from model_rollout.decision.resting import hold
 from model_rollout.decision.sentences import listed
 from model_rollout.decision.verify import verifying
 from model_rollout.revisions.history import Revision
-from model_rollout.revisions.objects import Write
+from model_rollout.revisions.objects import HttpWrite, Write
 from model_rollout.revisions.places import ComponentProblem, Unrestorable
 
 
@@ -31,6 +32,8 @@ def in_flight(facts: Facts) -> Decision | None:
     if facts.workload.uid != transaction.workload_uid:
         message = "the workload was deleted and created again; the rollback was for the one before"
         return conclude(facts, transaction, Reason.WORKLOAD_REPLACED, message)
+    if isinstance(facts.content, ComponentProblem) and facts.content.temporary:
+        return hold(facts, Reason.COMPONENT_UNREADABLE, facts.content.message)
     if transaction.stage is Stage.VERIFYING:
         return verifying(facts, transaction)
     source, wanted = (facts.by_number.get(n) for n in (transaction.from_, transaction.result))
@@ -66,7 +69,7 @@ def _applying(
     return _write(facts, transaction, left)
 
 
-def _write(facts: Facts, transaction: Transaction, left: tuple[Write, ...]) -> Decision:
+def _write(facts: Facts, transaction: Transaction, left: tuple[Write | HttpWrite, ...]) -> Decision:
     """All writes as a dry run before the first one; then one after the other."""
     return Decision(
         Action.APPLY if facts.preflighted else Action.PREFLIGHT,

@@ -8,6 +8,7 @@ from model_rollout.decision.outcome import Action, Decision
 from model_rollout.engine.guard import Guard
 from model_rollout.engine.memory import Memory
 from model_rollout.engine.persist import Persister
+from model_rollout.engine.servers import Servers
 from model_rollout.engine.store import Store, key_of
 from model_rollout.ports.kubernetes import (
     Cluster,
@@ -18,7 +19,7 @@ from model_rollout.ports.kubernetes import (
     Rejected,
     TestFailed,
 )
-from model_rollout.revisions.objects import ObjectRef, Write
+from model_rollout.revisions.objects import HttpWrite, ObjectRef, Write
 
 _WRITTEN = ("spec", "data", "binaryData")
 """Parts of objects that our patches speak of, beside the metadata."""
@@ -27,10 +28,13 @@ log = logging.getLogger(__name__)
 
 
 class Actor:
-    """Writes to workloads and ConfigMaps."""
+    """Writes to workloads, ConfigMaps and servers."""
 
-    def __init__(self, cluster: Cluster, store: Store, persister: Persister) -> None:
+    def __init__(
+        self, cluster: Cluster, store: Store, persister: Persister, servers: Servers
+    ) -> None:
         """`persister` brings the fence: no write without the Lease."""
+        self._servers = servers
         self._cluster = cluster
         self._store = store
         self._persister = persister
@@ -39,13 +43,33 @@ class Actor:
         """Do what a decision says, if nobody stopped it meanwhile."""
         if not decision.writes or not await self._allowed(guard):
             return
+        transaction = facts.status.transaction
+        assert transaction is not None
         dry_run = decision.action is Action.PREFLIGHT
         for write in decision.writes:
-            if not await self._write(guard, memory, write, dry_run=dry_run):
+            if isinstance(write, HttpWrite):
+                done = await self._put(guard, memory, write, transaction.id, dry_run=dry_run)
+            else:
+                done = await self._write(guard, memory, write, dry_run=dry_run)
+            if not done:
                 return
-        transaction = facts.status.transaction
-        if dry_run and transaction is not None:
+        if dry_run:
             memory.preflighted = transaction.id
+
+    async def _put(
+        self, guard: Guard, memory: Memory, write: HttpWrite, transaction: str, *, dry_run: bool
+    ) -> bool:
+        """Send one write to a server; return whether it was accepted."""
+        self._persister.fence()
+        try:
+            await self._servers.write(guard, memory, write, transaction, dry_run=dry_run)
+        except Conflict as error:
+            log.info("a value changed before it was written", extra={"error": str(error)})
+        except Rejected as error:
+            _refuse(guard, memory, f"component {write.component}: {error}")
+        else:
+            return True
+        return False
 
     async def _write(self, guard: Guard, memory: Memory, write: Write, *, dry_run: bool) -> bool:
         """Send one write; return whether it was accepted."""

@@ -13,6 +13,7 @@ from model_rollout.engine.maps import ConfigMaps, involved
 from model_rollout.engine.memory import Memory, Seen
 from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.rulebook import Circumstances, newest_stable
+from model_rollout.engine.servers import Servers
 from model_rollout.engine.store import Store, target_of
 from model_rollout.ports.clock import Clock
 from model_rollout.ports.kubernetes import Cluster, Json
@@ -32,12 +33,14 @@ class Gatherer:
         cluster: Cluster,
         store: Store,
         metrics: Metrics,
+        servers: Servers,
         clock: Clock,
     ) -> None:
         """All collaborators; nothing of them is written to."""
         self._cluster = cluster
         self._store = store
         self._metrics = metrics
+        self._servers = servers
         self._maps = ConfigMaps(cluster, store)
         self._clock = clock
 
@@ -53,7 +56,8 @@ class Gatherer:
         revisions = _parsed(memory)
         written = involved(status.transaction, revisions)
         config_maps = await self._config_maps(guard, workload, written)
-        content = self._content(memory, workload, spec, config_maps)
+        http = await self._servers.read(guard, memory)
+        content = self._content(memory, workload, spec, config_maps, http)
         now = self._clock.wall()
         found = await self._circumstances(guard, memory, workload, revisions)
         # At zero, evidence stands still.
@@ -111,6 +115,7 @@ class Gatherer:
         workload: Workload | None,
         spec: ModelRolloutSpec,
         config_maps: dict[str, Json | None],
+        http: dict[str, str | ComponentProblem],
     ) -> Content | ComponentProblem | None:
         """Read the content, unless nothing that it is read from changed since last time.
 
@@ -124,15 +129,18 @@ class Gatherer:
             and seen.body is body
             and seen.components == spec.components
             and seen.config_maps == versions
+            and seen.http == http
         ):
             return seen.content
         content = (
-            read_content(_template(workload), spec.components, config_maps) if workload else None
+            read_content(_template(workload), spec.components, config_maps, http)
+            if workload
+            else None
         )
         fingerprint = _fingerprint(workload, content) if workload else ""
         if seen is None or seen.fingerprint != fingerprint:
             memory.unchanged_since = self._clock.monotonic()
-        memory.seen = Seen(body, spec.components, versions, content, fingerprint)
+        memory.seen = Seen(body, spec.components, versions, http, content, fingerprint)
         return content
 
     async def _circumstances(

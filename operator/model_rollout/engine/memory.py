@@ -18,6 +18,7 @@ from model_rollout.api.status import CurrentRevision
 from model_rollout.decision.notices import Notice
 from model_rollout.engine.guard import Guard
 from model_rollout.engine.rulebook import RuleSet
+from model_rollout.ports.http import HttpReading
 from model_rollout.ports.kubernetes import Json
 from model_rollout.revisions.content import Content
 from model_rollout.revisions.history import Revision
@@ -48,6 +49,8 @@ class Seen:
     components: tuple[Component, ...]
     config_maps: tuple[tuple[str, str] | None, ...]
     """UID and resourceVersion of each ConfigMap; None for one that is not there."""
+    http: dict[str, str | ComponentProblem]
+    """The values that servers hold, by component."""
     content: Content | ComponentProblem | None
     fingerprint: str
     """Digest of the workload's UID, of its normalised template and of the ConfigMaps' contents."""
@@ -79,6 +82,8 @@ class Memory:
     """Id of a transaction, and why the API server refused one of its writes."""
     preflighted: str = "-"
     """Id of the transaction whose writes the API server accepted as a dry run."""
+    readings: dict[str, HttpReading] = field(default_factory=dict)
+    """What servers said last, by component: given back to them with a write."""
     swept: bool = False
     """Snapshots that no ModelRevision refers to were looked for since the process started."""
     announced: bool = False

@@ -75,38 +75,77 @@ def read_content(
     template: Json,
     components: tuple[Component, ...],
     config_maps: Mapping[str, Json | None] | None = None,
+    http: Mapping[str, str | ComponentProblem] | None = None,
 ) -> Content | ComponentProblem:
     """Return what a workload holds, or the first component that cannot be read.
 
-    `config_maps`: the ConfigMaps that `config_map_names` gives, by name; None: not there.
+    `config_maps`: the ConfigMaps that `config_map_names` gives, by name; None: not there. `http`:
+    the values that servers hold, by the names of their components.
     """
     clean = normalised_template(template)
     values: list[ComponentValue] = []
     contents: list[Contents] = []
     rest = copy.deepcopy(clean)
     for component in components:
+        outside = _outside(component, clean, config_maps or {}, http or {})
+        if isinstance(outside, ComponentProblem):
+            return outside
+        if outside is not None:
+            values.append(outside[0])
+            contents += outside[1]
         if component.pod_template is not None:
             values.append(_whole(component.name, clean))
             rest = {}
+        if not _in_template(component):
             continue
-        if component.config_map is not None:
-            found = _config_map(component, clean, config_maps or {})
-            if isinstance(found, ComponentProblem):
-                return found
-            values.append(found[0])
-            contents.append(found[1])
-            if component.config_map.volume is None:
-                continue
         place = locate(clean, component)
         if isinstance(place, ComponentProblem):
             return place
         left = locate(rest, component)
         if isinstance(left, ComponentProblem) or left.value != place.value:
             return _overlap(clean, component, components)
-        if component.config_map is None:
+        if outside is None:
             values.append(_value(component.name, place))
         apply(rest, left.blank)
     return Content(tuple(values), digest(rest), _parts(rest), digest(clean), tuple(contents))
+
+
+def _in_template(component: Component) -> bool:
+    """Tell whether a place of the pod template belongs to the component, and no other part of it."""
+    if component.config_map is not None:
+        return component.config_map.volume is not None
+    return component.http is None and component.pod_template is None
+
+
+def _outside(
+    component: Component,
+    template: Json,
+    config_maps: Mapping[str, Json | None],
+    http: Mapping[str, str | ComponentProblem],
+) -> tuple[ComponentValue, tuple[Contents, ...]] | ComponentProblem | None:
+    """Return the value of a component that stands beside the pod template; None: it stands in it."""
+    if component.http is not None:
+        return _http(component, http)
+    if component.config_map is not None:
+        return _config_map(component, template, config_maps)
+    return None
+
+
+def _http(
+    component: Component, http: Mapping[str, str | ComponentProblem]
+) -> tuple[ComponentValue, tuple[Contents, ...]] | ComponentProblem:
+    assert component.http is not None
+    value = http.get(component.name, ComponentProblem("Unread", f"{component.name} was not read"))
+    if isinstance(value, ComponentProblem):
+        return value
+    read = ComponentValue(
+        name=component.name,
+        kind=ComponentKind.HTTP,
+        source=component.http.url[:400],
+        value=value,
+        pinned=_MUTABLE.search(value) is None,
+    )
+    return read, ()
 
 
 def config_map_names(template: Json, components: tuple[Component, ...]) -> tuple[str, ...]:
@@ -128,7 +167,7 @@ def _config_map_name(template: Json, component: Component) -> str | ComponentPro
 
 def _config_map(
     component: Component, template: Json, config_maps: Mapping[str, Json | None]
-) -> tuple[ComponentValue, Contents] | ComponentProblem:
+) -> tuple[ComponentValue, tuple[Contents, ...]] | ComponentProblem:
     wanted, name = component.config_map, _config_map_name(template, component)
     assert wanted is not None
     if not isinstance(name, str):
@@ -150,7 +189,7 @@ def _config_map(
         type=ValueType.SNAPSHOT,
         config_map=name,
     )
-    return value, contents
+    return value, (contents,)
 
 
 def _source(name: str, keys: tuple[str, ...]) -> str:

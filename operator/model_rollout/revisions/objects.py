@@ -38,3 +38,11 @@ class Write:
     """The object as it was read: what the `test` operations speak of. None: it is not there."""
     patch: tuple[Json, ...] = ()
     create: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpWrite:
+    """One write of a transaction to a server that holds the value of a component."""
+
+    component: str
+    value: str

@@ -20,6 +20,8 @@ class ComponentProblem:
 
     reason: str
     message: str
+    temporary: bool = False
+    """It says nothing about what is there: a server did not answer."""
 
 
 class Unrestorable(ValueError):

@@ -88,6 +88,8 @@ def why_not_restorable(
 
 def _in_template(component: Component, wanted: ComponentValue) -> Value | None:
     """Return what stands in the pod template for a value; None where nothing does."""
+    if component.http is not None:
+        return None
     if component.config_map is None:
         return Value(wanted.value, wanted.type)
     return Value(wanted.config_map or "") if component.config_map.volume else None

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_rollout.adapters.prometheus.tls import TlsContexts
+from model_rollout.adapters.tls import TlsContexts
 from model_rollout.analysis.measurement import ErrorKind, QueryError
-from model_rollout.ports.prometheus import Endpoint
 from support.certificates import Authority, Pair
 
 CANARY = "hunter2"
@@ -31,12 +30,8 @@ class Clock:
         return self.now
 
 
-def endpoint(**parts: str) -> Endpoint:
-    return Endpoint("https://prometheus", **parts)
-
-
 def test_only_the_bundle_is_trusted(authority: Authority) -> None:
-    context = TlsContexts(Clock()).of(endpoint(ca_bundle=authority.bundle))
+    context = TlsContexts(Clock()).of(ca_bundle=authority.bundle)
     assert isinstance(context, ssl.SSLContext)
     assert len(context.get_ca_certs()) == 1
     assert context.verify_mode is ssl.CERT_REQUIRED
@@ -45,21 +40,20 @@ def test_only_the_bundle_is_trusted(authority: Authority) -> None:
 
 def test_a_bundle_may_hold_names_that_are_not_ascii(authority: Authority) -> None:
     bundle = f"# Főtanúsítvány\n{authority.bundle}"
-    context = TlsContexts(Clock()).of(endpoint(ca_bundle=bundle))
+    context = TlsContexts(Clock()).of(ca_bundle=bundle)
     assert isinstance(context, ssl.SSLContext)
     assert len(context.get_ca_certs()) == 1
 
 
 def test_without_a_bundle_the_system_is_trusted(client: Pair) -> None:
-    identity = endpoint(client_certificate=client.certificate, client_key=client.key)
-    context = TlsContexts(Clock()).of(identity)
+    context = TlsContexts(Clock()).of(client_certificate=client.certificate, client_key=client.key)
     assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 @pytest.mark.parametrize("bundle", [CANARY, "ä", "\x00", "-----BEGIN CERTIFICATE-----"])
 def test_a_bundle_without_certificates(bundle: str) -> None:
-    result = TlsContexts(Clock()).of(endpoint(ca_bundle=bundle))
+    result = TlsContexts(Clock()).of(ca_bundle=bundle)
     assert result == QueryError(ErrorKind.TLS, "the CA bundle holds no certificates in PEM")
 
 
@@ -76,7 +70,7 @@ def test_a_client_certificate_that_cannot_be_used(
         # OpenSSL would ask for it at the terminal, and nobody is there.
         "passphrase": (locked.certificate, locked.key),
     }[what]
-    result = TlsContexts(Clock()).of(endpoint(client_certificate=certificate, client_key=key))
+    result = TlsContexts(Clock()).of(client_certificate=certificate, client_key=key)
     assert isinstance(result, QueryError)
     assert result.kind is ErrorKind.TLS
     assert CANARY not in repr(result)
@@ -89,29 +83,29 @@ def test_no_file_stays(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     if not in_memory:
         monkeypatch.delattr("os.memfd_create", raising=False)
-    identity = endpoint(client_certificate=client.certificate, client_key=client.key)
-    assert isinstance(TlsContexts(Clock()).of(identity), ssl.SSLContext)
+    context = TlsContexts(Clock()).of(client_certificate=client.certificate, client_key=client.key)
+    assert isinstance(context, ssl.SSLContext)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_certificates_share_a_context(authority: Authority) -> None:
     contexts = TlsContexts(Clock())
-    first = contexts.of(endpoint(ca_bundle=authority.bundle, authorization="a"))
-    assert contexts.of(endpoint(ca_bundle=authority.bundle, tenant="b")) is first
-    assert contexts.of(endpoint()) is not first
+    first = contexts.of(ca_bundle=authority.bundle)
+    assert contexts.of(ca_bundle=authority.bundle) is first
+    assert contexts.of() is not first
 
 
 def test_no_more_are_kept_than_needed() -> None:
     clock = Clock()
     contexts = TlsContexts(clock)
-    first = contexts.of(endpoint())
+    first = contexts.of()
     for number in range(TlsContexts.KEPT - 1):
-        contexts.of(endpoint(ca_bundle=f"{number}"))
-    assert contexts.of(endpoint()) is first  # used, so the last to go
+        contexts.of(ca_bundle=f"{number}")
+    assert contexts.of() is first  # used, so the last to go
     for number in range(TlsContexts.KEPT - 1):
-        contexts.of(endpoint(ca_bundle=f"other {number}"))
+        contexts.of(ca_bundle=f"other {number}")
     assert len(contexts._contexts) == TlsContexts.KEPT
-    assert contexts.of(endpoint()) is first
+    assert contexts.of() is first
     clock.now = TlsContexts.UNUSED_AFTER
-    contexts.of(endpoint(ca_bundle="new"))
+    contexts.of(ca_bundle="new")
     assert len(contexts._contexts) == 1

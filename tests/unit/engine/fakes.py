@@ -18,7 +18,9 @@ from model_rollout.engine.measure import Measurer
 from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.persist import Persister
 from model_rollout.engine.rulebook import RuleBook
+from model_rollout.engine.servers import Servers
 from model_rollout.engine.store import Store
+from model_rollout.ports.http import HttpEndpoint, HttpReading, Refused
 from model_rollout.ports.kubernetes import Conflict, Json, Key, NotFound, TestFailed
 from model_rollout.ports.prometheus import Endpoint
 from model_rollout.revisions.objects import ObjectRef, Write
@@ -228,6 +230,31 @@ class FakePrometheus:
 
 
 @dataclass
+class FakeHttp:
+    """Implements `ports.http.HttpValues` for one server."""
+
+    value: str = "docs-1"
+    fail: list[Exception] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+
+    async def read(self, endpoint: HttpEndpoint) -> HttpReading:
+        if self.fail:
+            raise self.fail.pop(0)
+        return HttpReading(self.value)
+
+    async def check(self, endpoint: HttpEndpoint, value: str) -> None:
+        if value == "gone":
+            raise Refused("there is no collection gone")
+
+    async def write(
+        self, endpoint: HttpEndpoint, value: str, reading: HttpReading, transaction: str
+    ) -> HttpReading:
+        self.value = value
+        self.written.append(value)
+        return HttpReading(value)
+
+
+@dataclass
 class FakeTime:
     """Implements `ports.clock.Clock`: both clocks go together, and only when they are told to."""
 
@@ -279,6 +306,7 @@ class Engine:
             body = self.cluster.changed(rollout_body(**changes))
             self.cluster.rollouts_[KEY] = body
             self.cluster.deployments[TARGET] = self.cluster.changed(deployment("good:1"))
+        self.http = FakeHttp()
         self.leading = True
         self.counted = Counted()
         self.store = Store()
@@ -288,8 +316,9 @@ class Engine:
         credentials = Credentials(self.cluster, self.clock.monotonic)
         self.metrics = Metrics(measurer, rules, credentials, None, self.clock)
         persister = Persister(self.cluster, self.store, lambda: self.leading, "tests")
-        gatherer = Gatherer(self.cluster, self.store, self.metrics, self.clock)
-        actor = Actor(self.cluster, self.store, persister)
+        servers = Servers(self.http, credentials)
+        gatherer = Gatherer(self.cluster, self.store, self.metrics, servers, self.clock)
+        actor = Actor(self.cluster, self.store, persister, servers)
         self.checker = Checker(self.store, gatherer, persister, actor, self.counted, self.clock)
         for body in self.cluster.rollouts_.values():
             self.store.put_rollout(body)

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from model_rollout.api.http_component import HttpComponent
 from model_rollout.api.prometheus import Prometheus
 from model_rollout.engine.credentials import Credentials
 from model_rollout.engine.hosts import ALLOWED_HOSTS_ANNOTATION
+from model_rollout.ports.http import HttpEndpoint
 from model_rollout.ports.kubernetes import (
     ApiError,
     Forbidden,
@@ -342,7 +344,7 @@ async def test_nothing_is_kept_of_what_is_not_used() -> None:
     await asker.resolve("ml", Prometheus.model_validate(BEARER), URL)
     clock.now += 600.0
     await asker.resolve("ml", Prometheus.model_validate(BUNDLE), URL)
-    assert [key.name for _, key in asker._documents] == ["ca"]
+    assert [key.name for _, key in asker._documents._documents] == ["ca"]
 
 
 async def test_secret_parts_are_not_shown() -> None:
@@ -354,6 +356,60 @@ async def test_secret_parts_are_not_shown() -> None:
     assert isinstance(found, Endpoint)
     assert CANARY in found.authorization
     assert CANARY not in repr(found)
+
+
+async def resolve_http(server: Server, **spec: Any) -> HttpEndpoint | str:
+    component = HttpComponent.model_validate({"url": f"{URL}/alias"} | spec)
+    return await credentials(server).resolve_http("ml", component)
+
+
+async def test_a_value_is_read_without_credentials_where_none_are_named() -> None:
+    server = Server()
+    assert await resolve_http(server) == HttpEndpoint(f"{URL}/alias", f"{URL}/alias/check")
+    assert not server.reads
+
+
+async def test_a_value_is_read_with_a_token_and_a_bundle() -> None:
+    server = Server(secret_prom=secret(token="abc\n"), map_ca={"data": {"ca.crt": PEM}})
+    assert await resolve_http(server, check=f"{URL}/could", **BEARER, **BUNDLE) == HttpEndpoint(
+        f"{URL}/alias", f"{URL}/could", authorization="Bearer abc", ca_bundle=PEM
+    )
+
+
+@pytest.mark.parametrize("hosts", [None, "", "other", "prometheus:1", "http://prometheus:9090"])
+async def test_the_token_of_a_value_goes_only_to_hosts_that_its_secret_names(
+    hosts: str | None,
+) -> None:
+    found = await resolve_http(Server(secret_prom=secret(hosts, token=CANARY)), **BEARER)
+    assert found == (
+        "the Secret prom in namespace ml may not be sent to prometheus:9090: add "
+        "prometheus:9090 to its annotation modelrollout.dev/allowed-hosts"
+    )
+
+
+async def test_the_token_of_a_value_is_not_sent_to_a_check_elsewhere() -> None:
+    server = Server(secret_prom=secret("prometheus:9090", token=CANARY))
+    found = await resolve_http(server, check="https://evil/check", **BEARER)
+    assert isinstance(found, str)
+    assert "may not be sent to evil:443" in found
+
+
+async def test_the_bundle_of_a_value_needs_https() -> None:
+    server = Server(map_ca={"data": {"ca.crt": PEM}})
+    found = await resolve_http(server, url="http://prometheus/alias", **BUNDLE)
+    assert found == "caBundleRef needs a URL that begins with https://"
+
+
+async def test_the_token_of_a_value_is_read_again_after_the_server_refused_it() -> None:
+    server, clock = Server(secret_prom=secret(token="old")), Clock()
+    asker = credentials(server, clock)
+    component = HttpComponent.model_validate({"url": URL} | BEARER)
+    await asker.resolve_http("ml", component)
+    server.objects["secret_prom"] = secret(token="new")
+    asker.refused("ml", component)
+    clock.now += 10.0
+    found = await asker.resolve_http("ml", component)
+    assert found == HttpEndpoint(URL, f"{URL}/check", authorization="Bearer new")
 
 
 def test_example_grants_what_the_sentence_asks_for() -> None:

@@ -107,3 +107,20 @@ def test_summary_is_bounded() -> None:
     long = summary(content(template(uri="x" * 500)).components)
     assert len(long) == 256
     assert long.endswith("…")
+
+
+INDEX = Component.model_validate({"name": "index", "http": {"url": "http://kb/alias"}})
+
+
+def test_value_of_a_server_is_a_component_and_no_part_of_the_template() -> None:
+    read = read_content(template(), (INDEX,), http={"index": "docs-7"})
+    assert not isinstance(read, ComponentProblem)
+    assert [(c.kind, c.source, c.value) for c in read.components] == [
+        ("Http", "http://kb/alias", "docs-7")
+    ]
+    assert read.observed_digest == content(template(), ()).observed_digest
+
+
+def test_server_that_does_not_answer_is_a_problem() -> None:
+    silent = ComponentProblem("HttpUnreachable", "no answer", temporary=True)
+    assert read_content(template(), (INDEX,), http={"index": silent}) == silent

@@ -14,6 +14,7 @@ What the answers look like was measured on Kubernetes 1.36:
 
 import re
 
+from model_rollout.adapters.text import readable
 from model_rollout.ports.kubernetes import (
     ApiError,
     Conflict,
@@ -25,8 +26,6 @@ from model_rollout.ports.kubernetes import (
     Unauthorized,
     Unavailable,
 )
-
-_MAX_MESSAGE = 500
 
 
 class TooManyRequests(Unavailable):
@@ -89,13 +88,3 @@ def _causes(answer: Json) -> list[Json]:
 
 def _word(reason: object) -> str:
     return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else ""
-
-
-def readable(message: str) -> str:
-    """Cut `message` to a length that fits a status, and replace everything that is not printable.
-
-    A policy's message ends up in logs and terminals, where line breaks forge lines and escape
-    sequences do worse.
-    """
-    clean = "".join(c if c.isprintable() else " " for c in message[: _MAX_MESSAGE + 1])
-    return clean if len(clean) <= _MAX_MESSAGE else f"{clean[: _MAX_MESSAGE - 1]}…"

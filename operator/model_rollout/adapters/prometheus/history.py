@@ -22,8 +22,8 @@ from urllib3.exceptions import (
 from model_rollout.adapters.prometheus.bounded_session import BoundedSession, RefusedError
 from model_rollout.adapters.prometheus.parse import parse_matrix
 from model_rollout.adapters.prometheus.series import read_series
-from model_rollout.adapters.prometheus.tls import TlsContexts
 from model_rollout.adapters.prometheus.walk import MAX_POINTS, joined, number_of_points, walk
+from model_rollout.adapters.tls import TlsContexts
 from model_rollout.analysis.measurement import (
     ErrorKind,
     QueryError,
@@ -117,7 +117,7 @@ class PrometheusHistory:
     async def _in_thread(
         self, endpoint: Endpoint, collect: Callable[[PrometheusConnect], T | QueryError]
     ) -> T | QueryError:
-        context = self._tls.of(endpoint)
+        context = self._tls.of(endpoint.ca_bundle, endpoint.client_certificate, endpoint.client_key)
         if isinstance(context, QueryError):
             return context
         deadline = time.monotonic() + self._deadline

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from model_rollout.adapters.failures import kind_of
 from model_rollout.adapters.prometheus.breaker import Breaker
 from model_rollout.adapters.prometheus.parse import parse_instant, refusal
 from model_rollout.adapters.prometheus.series import parse_series
-from model_rollout.adapters.prometheus.tls import TlsContexts
+from model_rollout.adapters.tls import TlsContexts
 from model_rollout.analysis.measurement import ErrorKind, QueryError, QueryResult, SeriesResult
 from model_rollout.ports.prometheus import Endpoint
 
@@ -21,21 +22,6 @@ _CHUNK = 64 * 1024
 _LARGE = 1024 * 1024
 """Bytes from which an answer is read in a thread: it takes longer than others want to wait."""
 
-# The first class that fits names the error, so subclasses come before their bases.
-_KINDS: tuple[tuple[type[BaseException], ErrorKind], ...] = (
-    (TimeoutError, ErrorKind.TIMEOUT),
-    (aiohttp.ClientConnectorDNSError, ErrorKind.DNS),
-    (aiohttp.ClientConnectorCertificateError, ErrorKind.TLS),
-    (aiohttp.ClientSSLError, ErrorKind.TLS),
-    (ssl.SSLError, ErrorKind.TLS),
-    (aiohttp.ClientConnectorError, ErrorKind.REFUSED),
-    (aiohttp.InvalidURL, ErrorKind.CLIENT),
-    (aiohttp.NonHttpUrlClientError, ErrorKind.CLIENT),
-    (aiohttp.ClientPayloadError, ErrorKind.MALFORMED),
-    (aiohttp.ClientResponseError, ErrorKind.MALFORMED),
-    (aiohttp.ClientError, ErrorKind.SERVER),
-    (OSError, ErrorKind.REFUSED),
-)
 _HINTS = {
     ErrorKind.REFUSED: "nothing accepts connections at Prometheus' address",
     ErrorKind.DNS: "the host name of Prometheus is not known",
@@ -173,16 +159,13 @@ class PrometheusClient:
         """True: the certificates of the system. Connections are pooled by host and context."""
         if not (endpoint.ca_bundle or endpoint.client_certificate or endpoint.client_key):
             return True
-        context = self._tls.of(endpoint)
+        context = self._tls.of(endpoint.ca_bundle, endpoint.client_certificate, endpoint.client_key)
         if isinstance(context, QueryError):
             raise _UnfitError(context.kind, context.detail)
         return context
 
     def _failure(self, error: Exception) -> QueryError:
-        if isinstance(error.__cause__, ssl.SSLError):
-            error = error.__cause__  # TLS 1.3: a server refuses a certificate after the handshake
-        fitting = (kind for cls, kind in _KINDS if isinstance(error, cls))
-        kind = next(fitting, ErrorKind.CLIENT)  # the rest are ValueErrors: the URL is none
+        kind = kind_of(error)
         if kind is ErrorKind.TIMEOUT:
             return QueryError(kind, f"no complete answer within {self._deadline:g} s")
         return QueryError(kind, _HINTS[kind])

@@ -1,4 +1,4 @@
-"""TLS contexts from the PEM texts of an endpoint, each built once and kept while it is in use."""
+"""TLS contexts from PEM texts, each built once and kept while it is in use."""
 
 import os
 import ssl
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from model_rollout.analysis.measurement import ErrorKind, QueryError
-from model_rollout.ports.prometheus import Endpoint
 
 _Identity = tuple[str, str, str]
 _Context = ssl.SSLContext | QueryError
@@ -35,9 +34,11 @@ class TlsContexts:
         self._clock = clock
         self._contexts: OrderedDict[_Identity, tuple[float, _Context]] = OrderedDict()
 
-    def of(self, endpoint: Endpoint) -> _Context:
+    def of(
+        self, ca_bundle: str = "", client_certificate: str = "", client_key: str = ""
+    ) -> _Context:
         """Return the context, or why there is none. Building one takes milliseconds."""
-        identity = (endpoint.ca_bundle, endpoint.client_certificate, endpoint.client_key)
+        identity = (ca_bundle, client_certificate, client_key)
         found = self._contexts.pop(identity, None)
         now = self._clock()
         if found is None:
