@@ -14,6 +14,7 @@ from model_rollout.cli.output import CommandError, tell
 from model_rollout.ports.kubernetes import (
     ApiError,
     Conflict,
+    Forbidden,
     Json,
     NotFound,
     TestFailed,
@@ -70,6 +71,16 @@ class Cluster:
         selector = {"labelSelector": f"{ROLLOUT_UID_LABEL}={metadata['uid']}"}
         items, _ = await self._list(REVISIONS, metadata["namespace"], selector)
         return sorted(items, key=lambda item: int(item["spec"]["number"]))
+
+    async def config_map(self, name: str) -> Json | None:
+        """Read a ConfigMap; None where it is gone or this person may not read it."""
+        path = f"/api/v1/namespaces/{self._place.namespace}/configmaps/{name}"
+        try:
+            return await self._connection.request("GET", path)
+        except (NotFound, Forbidden):
+            return None
+        except ApiError as error:
+            raise self._said(error, "get", self._place.namespace) from None
 
     async def patch(self, rollout: Json, operations: list[Json]) -> Json:
         """Apply a JSON Patch. Raises `Changed` when a test in it does not hold."""

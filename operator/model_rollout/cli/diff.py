@@ -58,11 +58,23 @@ async def _run(connection: Connection, place: Place, chosen: argparse.Namespace)
     cluster = Cluster(connection, place)
     found = by_number(await cluster.revisions(await cluster.rollout(chosen.name)))
     before, after = (known_revision(found, number) for number in chosen.revisions)
+    before, after = [await _with_contents(cluster, one) for one in (before, after)]
     if chosen.output == "table":
         show(as_text(before, after, style_of()))
     else:
         show([documented(as_document(before, after), chosen.output)])
     return OK
+
+
+async def _with_contents(cluster: Cluster, revision: Json) -> Json:
+    """Add what ConfigMaps held, where it is kept and this person may read it."""
+    components = []
+    for component in revision["spec"]["components"]:
+        name = component.get("snapshotRef")
+        body = await cluster.config_map(name) if name else None
+        contents = {key: body[key] for key in ("data", "binaryData") if body and key in body}
+        components.append(component | ({"contents": contents} if body else {}))
+    return revision | {"spec": revision["spec"] | {"components": components}}
 
 
 def known_revision(revisions: dict[int, Json], number: int) -> Json:
@@ -114,7 +126,7 @@ def as_document(before: Json, after: Json) -> Json:
 
 
 def _value(component: Json) -> Json:
-    kept = ("kind", "source", "type", "value", "snapshotRef", "pinned")
+    kept = ("kind", "source", "type", "value", "configMap", "snapshotRef", "contents", "pinned")
     return {key: component[key] for key in kept if key in component}
 
 
@@ -149,14 +161,24 @@ def _place(component: Json) -> str:
 
 
 def _lines(component: Json | None) -> list[str]:
-    """Return a value in lines: a pod template as YAML, everything else as it is."""
+    """Return a value in lines: ConfigMaps by key, pod templates as YAML, all else as it is."""
     if component is None:
         return []
+    if "contents" in component:
+        return list(_contents(component["contents"]))
     text = str(component.get("value", component.get("snapshotRef", "")))
     if component.get("kind") == "PodTemplate":
         with contextlib.suppress(ValueError):
             text = as_yaml(json.loads(text))
     return text.split("\n")
+
+
+def _contents(contents: Json) -> Iterator[str]:
+    for key, text in sorted(contents.get("data", {}).items()):
+        yield f"{key}:"
+        yield from (f"  {line}" for line in text.split("\n"))
+    for key, text in sorted(contents.get("binaryData", {}).items()):
+        yield f"{key}: base64 {text if len(text) <= 80 else text[:79] + '…'}"
 
 
 def _differences(old: list[str], new: list[str]) -> Iterator[Cell]:
