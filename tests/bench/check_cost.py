@@ -16,9 +16,11 @@ from model_rollout.adapters.http_values import HttpValueClient
 from model_rollout.adapters.telemetry import Telemetry
 from model_rollout.analysis.measurement import Sample, Series
 from model_rollout.decision.decide import decide
+from model_rollout.decision.fleet import FleetLimits
 from model_rollout.engine.act import Actor
 from model_rollout.engine.checker import Checker
 from model_rollout.engine.credentials import Credentials
+from model_rollout.engine.fleet import Fleet
 from model_rollout.engine.gather import Gatherer
 from model_rollout.engine.grouped import GroupedQueries
 from model_rollout.engine.guard import parse_guard
@@ -191,7 +193,8 @@ async def measure(name: str, metric: dict[str, Any], checks: int) -> None:
     servers = Servers(HttpValueClient(), credentials)
     gatherer = Gatherer(cluster, store, metrics, servers, clock)  # type: ignore[arg-type]
     actor = Actor(cluster, store, persister, servers)  # type: ignore[arg-type]
-    checker = Checker(store, gatherer, persister, actor, Telemetry(), clock)
+    fleet = Fleet(store, FleetLimits())
+    checker = Checker(store, gatherer, persister, actor, fleet, Telemetry(), clock)
 
     async def check() -> None:
         clock.now += 30.0

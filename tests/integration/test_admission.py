@@ -161,6 +161,20 @@ REFUSED = {
         {"analysis": {"warmup": "5m"}},
         'strict decoding error: unknown field "spec.analysis.warmup"',
     ),
+    "rollback-mode": (
+        {"rollback": {"mode": "Ask"}},
+        'Unsupported value: "Ask": supported values: "Automatic", "Manual", "DryRun"',
+    ),
+    "window-of-nothing": (
+        {"rollback": {"window": "0s"}},
+        "write a duration greater than zero, such as 30m",
+    ),
+    "window-in-words": ({"rollback": {"window": "a week"}}, DURATION),
+    "quarantine-policy": (
+        {"quarantine": {"policy": "Ignore"}},
+        'Unsupported value: "Ignore": supported values: "Revert", "Allow"',
+    ),
+    "max-reverts": ({"quarantine": {"maxReverts": 11}}, "should be less than or equal to 10"),
     "history-limit": ({"history": {"limit": 1}}, "should be greater than or equal to 2"),
 }
 
@@ -210,7 +224,7 @@ def test_minimal_manifest_gets_all_defaults(cluster: Admission) -> None:
             "cooldown": "10m",
             "budget": {"maxRollbacks": 3, "per": "1d"},
         },
-        "quarantine": {"maxReverts": 1},
+        "quarantine": {"policy": "Revert", "maxReverts": 1},
         "history": {"limit": 20},
     }
 

@@ -30,6 +30,7 @@ class Setting:
     lease_namespace: str
     prometheus_url: str
     lease_duration: float
+    flags: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
         return [
@@ -41,6 +42,7 @@ class Setting:
             *("--prometheus-url", self.prometheus_url),
             *("--http-address", "127.0.0.1:0"),
             *("--log-format", "json"),
+            *self.flags,
         ]
 
 

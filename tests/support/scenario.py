@@ -111,8 +111,10 @@ class Scenario:
         take_over: bool = True,
         account: tuple[str, str] = (SYSTEM_NAMESPACE, SERVICE_ACCOUNT),
         proxy: FaultProxy | None = None,
+        beside: tuple[str, ...] = (),
+        flags: tuple[str, ...] = (),
     ) -> Operator:
-        """Start one more operator.
+        """Start one more operator; it watches the namespaces `beside`, too.
 
         `take_over`: a predecessor is known to be dead, so its Lease is removed. To wait until it
         expires would cost seconds at every restart; the tests of the Lease do wait.
@@ -128,10 +130,11 @@ class Scenario:
         )
         setting = Setting(
             kubeconfig=kubeconfig,
-            namespaces=(self.namespace,),
+            namespaces=(self.namespace, *beside),
             lease_namespace=self.namespace,
             prometheus_url=self.site.prometheus.url,
             lease_duration=self.lease_duration,
+            flags=flags,
         )
         operator = Operator(self.site.workspace, setting, name)
         self.operators.append(operator)

@@ -33,6 +33,12 @@ class Telemetry:
         self._errors = self._counter("api_errors", "Failed requests to the API server.", "kind")
         self._guards = self._gauge("guards", "ModelRollouts that are watched.")
         self._leader = self._gauge("leader", "1 while this process holds the Lease.")
+        self._fleet = self._gauge(
+            "fleet_rollbacks", "Models that rolled back within the fleet window, or would have."
+        )
+        self._frozen = self._gauge(
+            "fleet_frozen", "1 while the fleet brake lets no rollback begin."
+        )
         self._watch = self._gauge(
             "last_watch_event_timestamp_seconds",
             "When the last watch event arrived, in seconds since the epoch.",
@@ -70,6 +76,11 @@ class Telemetry:
     def leading(self, holds: bool) -> None:
         """Say whether this process holds the Lease."""
         self._leader.set(int(holds))
+
+    def fleet(self, count: int, frozen: bool) -> None:
+        """Say how many models rolled back lately or would have, and whether none may now."""
+        self._fleet.set(count)
+        self._frozen.set(int(frozen))
 
     def watch_event(self, timestamp: float) -> None:
         """Say when a watch event arrived, in seconds since the epoch."""

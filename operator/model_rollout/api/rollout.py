@@ -35,6 +35,7 @@ class RollbackMode(StrEnum):
     """Whether the operator writes to the workload by itself."""
 
     AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
     DRY_RUN = "DryRun"
 
 
@@ -43,6 +44,13 @@ class RollbackTo(StrEnum):
 
     LAST_STABLE = "LastStable"
     PREVIOUS = "Previous"
+
+
+class QuarantinePolicy(StrEnum):
+    """What becomes of a quarantined revision that is applied again."""
+
+    REVERT = "Revert"
+    ALLOW = "Allow"
 
 
 class TargetRef(ApiModel):
@@ -109,7 +117,8 @@ class Rollback(ApiModel):
 
     mode: RollbackMode = Field(
         RollbackMode.AUTOMATIC,
-        description="Automatic, or DryRun: say what would have been done and write nothing.",
+        description="Automatic. Manual: a rollback waits until a person approves it. DryRun: say what "
+        "would have been done and write nothing.",
     )
     to: RollbackTo = Field(
         RollbackTo.LAST_STABLE,
@@ -141,11 +150,21 @@ class Rollback(ApiModel):
         description="Go on to older revisions and to the fallbacks when a rollback did not help. "
         "Otherwise that is for a person: the version was not the cause.",
     )
+    window: PositiveDuration | None = Field(
+        None,
+        description="A revision that has served for longer than this is reported and not rolled back: "
+        "then the world has changed, not the model. Default: none, every revision is rolled back.",
+    )
 
 
 class Quarantine(ApiModel):
     """What happens when a revision that was found bad is deployed again."""
 
+    policy: QuarantinePolicy = Field(
+        QuarantinePolicy.REVERT,
+        description="Revert: a quarantined revision that is applied again is reverted, maxReverts "
+        "times. Allow: it is accepted, and measured again as any other.",
+    )
     max_reverts: Annotated[int, Field(ge=0, le=10)] = Field(
         1,
         description="How many times a quarantined revision that is applied again is reverted "

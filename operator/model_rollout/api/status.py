@@ -115,6 +115,11 @@ class LastDecision(ApiModel):
     time: Timestamp = Field(description="When it was made.")
     from_: Number | None = Field(None, alias="from", description="Number of the revision left.")
     to: Number | None = Field(None, description="Number of the revision gone to.")
+    transaction: Annotated[str, Field(max_length=64)] | None = Field(
+        None,
+        description="Id of the transaction that was begun, or that a brake holds: what the annotation "
+        "modelrollout.dev/approve names.",
+    )
 
 
 class Transaction(ApiModel):

@@ -98,7 +98,8 @@ def duration_text(length: float) -> str:
     return text
 
 
-def _parse_time(value: str | float) -> float:
+def parse_time(value: str | float) -> float:
+    """Return RFC 3339 as seconds since the epoch; a number passes through. Raises ValueError."""
     if not isinstance(value, str):
         return float(value)
     return datetime.fromisoformat(value).timestamp()
@@ -145,7 +146,7 @@ Interval = Annotated[
 
 Timestamp = Annotated[
     float,
-    BeforeValidator(_parse_time),
+    BeforeValidator(parse_time),
     PlainSerializer(time_text, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

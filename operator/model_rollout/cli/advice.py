@@ -18,6 +18,7 @@ class Advice:
     commands: tuple[str, ...] = ("status {name} --watch",)
 
 
+_APPROVE = "approve {name} {transaction}"
 _EDIT = "kubectl edit modelrollout {name}"
 _ROLLBACK = "rollback {name}"
 _HISTORY = "history {name}"
@@ -94,6 +95,16 @@ _DONE: Mapping[str, Advice] = {
         "The annotation that clears a quarantine names a revision that has none.",
         commands=(_STATUS,),
     ),
+    "QuarantineAllowed": Advice(
+        "A revision that was found bad was applied again, and quarantine.policy is Allow: it is "
+        "measured again as any other.",
+        commands=("status {name} --watch", _HISTORY),
+    ),
+    "ApprovalRefused": Advice(
+        "The annotation that approves a rollback names none that waits, or something is on that no "
+        "approval overrides; it was removed, and nothing began.",
+        commands=(_STATUS,),
+    ),
     "Succeeded": Advice(
         "The metrics are clear after the rollback.",
         "The fix of the model is another revision, and is accepted as any other.",
@@ -113,17 +124,38 @@ _HELD: Mapping[str, Advice] = {
         "It acts by itself with mode: Automatic. The kill switch rolls back in any mode.",
         (_ROLLBACK, _EDIT),
     ),
+    "AwaitingApproval": Advice(
+        "There is enough evidence for a rollback; rollback.mode is Manual, so it waits for a person.",
+        "It begins when exactly this transaction is approved, whatever cooldown, budget and window "
+        "say. When the metrics are clear again, it does not wait any more.",
+        (_APPROVE, _HISTORY),
+    ),
+    "FleetFrozen": Advice(
+        "There is enough evidence for a rollback, and too many other models would roll back at the "
+        "same time: that is an outage of Prometheus, of the network or of the platform, which no "
+        "rollback cures.",
+        "It acts when the window has passed with fewer of them and the metrics are still breached. "
+        "Whoever knows better approves this one.",
+        ("status -A", _APPROVE),
+    ),
+    "OutsideWindow": Advice(
+        "There is enough evidence against the revision, which has served well for longer than "
+        "rollback.window ({window}): then the world has changed, and the revision before it would "
+        "hardly do better.",
+        "It never acts by itself on this revision. Train the model anew; or approve the rollback.",
+        (_APPROVE, _HISTORY),
+    ),
     "Cooldown": Advice(
         "There is enough evidence for a rollback, and the last one was begun less than {cooldown} "
         "ago.",
-        "It acts when that is over and the metrics are still breached. The kill switch does not wait.",
-        (_ROLLBACK, _HISTORY),
+        "It acts when that is over and the metrics are still breached. An approval does not wait.",
+        (_APPROVE, _HISTORY),
     ),
     "BudgetExhausted": Advice(
         "There is enough evidence for a rollback, and the budget of {budget} is used up: something "
         "keeps breaking that rollbacks do not cure.",
-        "It acts when the window has moved on. The kill switch has no budget.",
-        (_HISTORY, _ROLLBACK),
+        "It acts when the window has moved on. An approval has no budget.",
+        (_HISTORY, _APPROVE),
     ),
     "NoTarget": Advice(
         "The revision is bad, and there is none to go back to; nothing was changed.",
@@ -139,7 +171,8 @@ _HELD: Mapping[str, Advice] = {
     "Contested": Advice(
         "A revision that must not serve was reverted, and something deploys it again and again; two "
         "programs would fight forever.",
-        "Correct the source that deploys it, or accept the revision.",
+        "Correct the source that deploys it: revert the commit there, and where it is applied by the "
+        "server, apply once with --force-conflicts. Or accept the revision.",
         ("unquarantine {name} {revision}",),
     ),
     "TargetTaken": Advice(

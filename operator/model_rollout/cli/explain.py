@@ -106,6 +106,8 @@ def _words(rollout: Rollout) -> dict[str, str]:
         "warmUp": analysis.get("warmUp") or "warmUp",
         "deadline": written.get("deadline") or "the deadline",
         "verifyFor": written.get("verifyFor") or "verifyFor",
+        "transaction": rollout.waiting.get("transaction") or "",
+        "window": written.get("window") or "none",
         "cooldown": written.get("cooldown") or "the cooldown",
         "maxReverts": (spec.get("quarantine") or {}).get("maxReverts", "some"),
         "budget": f"{budget.get('maxRollbacks', '?')} within {budget.get('per', '?')}",
@@ -174,6 +176,8 @@ def _brakes(rollout: Rollout, now: float) -> Iterator[str]:
     mode = (rollout.spec.get("rollback") or {}).get("mode")
     if mode == "DryRun" and rollout.reason != mode:
         yield "rollback.mode is DryRun: it would only say what it would have done."
+    if mode == "Manual" and rollout.reason != "AwaitingApproval":
+        yield "rollback.mode is Manual: a rollback would wait until a person approves it."
     brakes = Brakes.of(rollout, now)
     if brakes.cooldown_ends:
         yield f"No automatic rollback begins before {moment(brakes.cooldown_ends)} UTC (cooldown)."

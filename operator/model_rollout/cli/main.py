@@ -10,6 +10,8 @@ import yaml
 
 from model_rollout import __version__
 from model_rollout.api.crd import custom_resource_definitions
+from model_rollout.api.types import duration_text, seconds
+from model_rollout.cli.approve import add_approve
 from model_rollout.cli.backtest import add_backtest
 from model_rollout.cli.completion import add_completion
 from model_rollout.cli.diff import add_diff
@@ -21,6 +23,7 @@ from model_rollout.cli.rollback import add_rollback
 from model_rollout.cli.status import add_status
 from model_rollout.cli.switch import add_pause, add_resume
 from model_rollout.cli.unquarantine import add_unquarantine
+from model_rollout.decision.fleet import FleetLimits
 
 _EPILOG = "Documentation: README.md; the custom resources: kubectl explain modelrollout.spec"
 
@@ -29,6 +32,7 @@ _COMMANDS = (
     add_history,
     add_diff,
     add_explain,
+    add_approve,
     add_rollback,
     add_pause,
     add_resume,
@@ -79,6 +83,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="after so long another process takes over from one that died (default: %(default)g)",
     )
+    _add_fleet(run)
     run.add_argument(
         "--prometheus-url",
         default=os.environ.get("PROMETHEUS_URL"),
@@ -92,6 +97,57 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--log-format", choices=("json", "text"), default="json")
     run.add_argument("--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
+
+
+def _add_fleet(run: argparse.ArgumentParser) -> None:
+    default = FleetLimits()
+    run.add_argument(
+        "--fleet-window",
+        type=_fleet_window,
+        default=default.window,
+        metavar="TIME",
+        help="when too many models would roll back within this time, none does until it has passed "
+        f"with fewer; 0s: never (default: {duration_text(default.window)})",
+    )
+    run.add_argument(
+        "--fleet-min",
+        type=_fleet_min,
+        default=default.least,
+        metavar="COUNT",
+        help="too many are at least so many (default: %(default)s)",
+    )
+    run.add_argument(
+        "--fleet-share",
+        type=_fleet_share,
+        default=default.share,
+        metavar="SHARE",
+        help="and at least this share of all ModelRollouts (default: %(default)g)",
+    )
+
+
+def _fleet_window(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _fleet_min(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 2 to 1000000")
+    return int(text)
+
+
+def _fleet_share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a share from 0 to 1: write for example 0.2"
+        )
+    return share
 
 
 def _address(text: str) -> str:
@@ -131,6 +187,7 @@ def _run(chosen: argparse.Namespace) -> int:
         prometheus_url=chosen.prometheus_url,
         http_address=chosen.http_address,
         lease_duration=chosen.lease_duration,
+        fleet=FleetLimits(chosen.fleet_window, chosen.fleet_min, chosen.fleet_share),
     )
     return asyncio.run(run_operator(options))
 

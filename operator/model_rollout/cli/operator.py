@@ -22,9 +22,11 @@ from model_rollout.adapters.kubernetes.login import login_for
 from model_rollout.adapters.prometheus.history import PrometheusHistory
 from model_rollout.adapters.prometheus.instant import PrometheusClient
 from model_rollout.adapters.telemetry import Telemetry
+from model_rollout.decision.fleet import FleetLimits
 from model_rollout.engine.act import Actor
 from model_rollout.engine.checker import Checker
 from model_rollout.engine.credentials import Credentials
+from model_rollout.engine.fleet import Fleet
 from model_rollout.engine.gather import Gatherer
 from model_rollout.engine.grouped import GroupedQueries
 from model_rollout.engine.measure import Measurer
@@ -55,6 +57,7 @@ class Options:
     http_address: str
     lease_duration: float
     """Seconds after which another process may take over from one that died."""
+    fleet: FleetLimits
 
 
 class Stopped(Exception):
@@ -83,6 +86,7 @@ class Operator:
         self.history = PrometheusHistory()
         self.http_values = HttpValueClient()
         self.scheduler = Scheduler(lagged=self.telemetry.check_began)
+        self.fleet = Fleet(self.store, options.fleet)
         self.checker = self._checker()
         self.watching = asyncio.Event()
         self.stop = asyncio.Event()
@@ -112,7 +116,7 @@ class Operator:
         servers = Servers(self.http_values, credentials)
         gatherer = Gatherer(self.cluster, self.store, metrics, servers, clock)
         actor = Actor(self.cluster, self.store, persister, servers)
-        return Checker(self.store, gatherer, persister, actor, self.telemetry, clock)
+        return Checker(self.store, gatherer, persister, actor, self.fleet, self.telemetry, clock)
 
     def _removed(self, key: Any) -> None:
         self.scheduler.remove(key)
@@ -169,6 +173,7 @@ class Operator:
         await self.elector.acquire()
         self.telemetry.leading(True)
         log.info("leading", extra={"identity": self.identity, "guards": len(self.store)})
+        self.fleet.seed(SystemClock().wall())
         # Thousands of guards that are due in the same instant would be a storm on Prometheus.
         for key, body in self.store.rollouts():
             self.scheduler.schedule(key, first_delay(body))

@@ -1,33 +1,18 @@
 """`modelrollout rollback`: go back now, without waiting for metrics."""
 
 import argparse
-import asyncio
-import signal
-import sys
 import time
-from dataclasses import dataclass
 
-from model_rollout.api.types import duration_text
 from model_rollout.cli.cluster import Cluster
 from model_rollout.cli.connect import Connection, in_cluster
 from model_rollout.cli.diff import revision_number
+from model_rollout.cli.ending import End, called, confirmed, wait_for_end
 from model_rollout.cli.flip import change, flip_operations
 from model_rollout.cli.kubeconfig import Place, add_place, object_name
-from model_rollout.cli.output import (
-    FAILED,
-    OK,
-    REFUSED,
-    Columns,
-    CommandError,
-    Style,
-    clean,
-    clock,
-    show,
-    tell,
-)
+from model_rollout.cli.output import FAILED, OK, REFUSED, CommandError, clean, show
 from model_rollout.cli.switch import ROLLBACK, add_reason
 from model_rollout.cli.targets import blocked, other_revisions, refusal
-from model_rollout.cli.view import NO_SWITCH, Rollout, by_number, component_text
+from model_rollout.cli.view import NO_SWITCH, Rollout, by_number
 from model_rollout.cli.waiting import SEEN_WITHIN, add_waiting, wait_for
 from model_rollout.ports.kubernetes import Json
 
@@ -67,10 +52,10 @@ async def _run(connection: Connection, place: Place, chosen: argparse.Namespace)
     if sentence := impossible(rollout, revisions, chosen.to, time.time(), place):
         raise CommandError(sentence, REFUSED)
     show([clean(plan(rollout, revisions, chosen.to))])
-    if not chosen.yes and not _confirmed():
+    if not chosen.yes and not confirmed():
         show(["Nothing was changed."])
         return FAILED
-    written = await change(
+    await change(
         cluster,
         place,
         read,
@@ -81,7 +66,8 @@ async def _run(connection: Connection, place: Place, chosen: argparse.Namespace)
         show(["The kill switch is set to Rollback.", back])
         return OK
     try:
-        return await _wait(cluster, Rollout(written), place, chosen)
+        asked = "The kill switch is set to Rollback"
+        return await wait_for_end(cluster, place, chosen, end_of, asked)
     finally:
         show([back])
 
@@ -137,38 +123,11 @@ def plan(rollout: Rollout, revisions: list[Json], to: int | None) -> str:
         if to in (None, rollout.transaction.get("to")):
             return f"{rollout.name}: {running}; the kill switch adopts it"
     found = by_number(revisions)
-    target = f"revision {to}{_called(found, to)}" if to else "the best one that there is"
+    target = called(found, to) if to else "the best one that there is"
     if to is None and (told := rollout.condition("RollbackTargetAvailable").get("message")):
         target += f" (as of the last change, {told})"
-    left = f"revision {rollout.current}{_called(found, rollout.current)}"
+    left = called(found, rollout.current)
     return f"{rollout.name}: {rollout.workload} goes from {left} to {target}; {left} is quarantined"
-
-
-def _called(found: dict[int, Json], number: int | None) -> str:
-    text = component_text(found[number]) if number in found else ""
-    return f" ({text})" if text else ""
-
-
-def _confirmed() -> bool:
-    """Ask. Raises CommandError where nobody can answer."""
-    if not sys.stdin.isatty():
-        raise CommandError("nobody can be asked here: write --yes", REFUSED)
-    # asyncio has its own handler, which would wait for the answer first.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How the rollback of a flip ended."""
-
-    outcome: str
-    message: str
 
 
 def end_of(rollout: Rollout) -> End | None:
@@ -184,28 +143,3 @@ def end_of(rollout: Rollout) -> End | None:
     if rollout.transaction or last.get("id") != mine:
         return None
     return End(str(last.get("outcome")), str(last.get("message")))
-
-
-async def _wait(
-    cluster: Cluster, written: Rollout, place: Place, chosen: argparse.Namespace
-) -> int:
-    """Tell what happens, and how it ended."""
-    columns, told = Columns(Style(), least=(8, 11)), [""]
-
-    def progress(rollout: Rollout) -> None:
-        if rollout.is_seen and rollout.message != told[-1]:
-            told.append(rollout.message)
-            show(columns.lines([(clock(time.time()), rollout.phase, rollout.message)]))
-
-    try:
-        end = await wait_for(cluster, written.name, end_of, chosen.timeout, progress)
-    except (asyncio.CancelledError, CommandError):
-        look = place.hint("status", written.name, "--watch")
-        tell(f"The kill switch is set to Rollback, and the operator goes on; to follow it: {look}")
-        raise
-    if end is None:
-        look = place.hint("status", written.name, "--watch")
-        tell(f"not finished after {duration_text(chosen.timeout)}; to follow it: {look}")
-        return FAILED
-    show(columns.lines([(clock(time.time()), end.outcome, end.message)]))
-    return OK if end.outcome == "Succeeded" else FAILED

@@ -121,6 +121,13 @@ class Rollout:
         """The change that is not finished; empty when there is none."""
         return self.status.get("transaction") or {}
 
+    @property
+    def waiting(self) -> Json:
+        """The decision whose transaction a brake holds; empty when none waits."""
+        last = self.status.get("lastDecision") or {}
+        held = last.get("action") == "Hold" and last.get("reason") == self.reason
+        return last if held and last.get("transaction") else {}
+
     def quarantine(self, now: float) -> list[Json]:
         """Return the revisions that must not serve, oldest first; expired entries are left out."""
         entries = self.status.get("quarantine") or []
@@ -189,13 +196,20 @@ class Brakes:
         budget = written.get("budget") or {}
         window = _seconds(budget.get("per"), Budget().per)
         starts = [epoch(start) for start in rollout.status.get("rollbacks") or ()]
-        ends = starts[-1] + _seconds(written.get("cooldown"), Rollback().cooldown) if starts else 0
+        begun = [*starts[-1:], *_last_attempt(rollout.status.get("lastTransaction") or {})]
+        ends = max(begun, default=0.0) + _seconds(written.get("cooldown"), Rollback().cooldown)
         return cls(
             used=sum(start > now - window for start in starts),
             allowed=int(budget.get("maxRollbacks") or Budget().max_rollbacks),
             window=duration_text(window),
-            cooldown_ends=ends if ends > now else 0.0,
+            cooldown_ends=ends if begun and ends > now else 0.0,
         )
+
+
+def _last_attempt(last: Json) -> Iterator[float]:
+    """When the last automatic rollback was begun, or refused: the cooldown counts from there."""
+    if last.get("kind") == "Rollback":
+        yield epoch(last.get("endedAt" if last.get("outcome") == "Refused" else "startedAt"))
 
 
 def _seconds(written: object, default: float) -> float:

@@ -1,50 +1,68 @@
 """What is wrong with the deployed revision, and whether it may be acted on."""
 
+from dataclasses import replace
+
 from model_rollout.analysis.report import MetricReport
 from model_rollout.analysis.when import Verdict
 from model_rollout.api.revision import RevisionPhase
-from model_rollout.api.rollout import RollbackMode
-from model_rollout.api.status import Phase, QuarantineEntry, TransactionKind
+from model_rollout.api.rollout import QuarantinePolicy
+from model_rollout.api.status import Phase, QuarantineEntry, Transaction, TransactionKind
 from model_rollout.api.types import duration_text
-from model_rollout.decision.begin import Cause, begin
-from model_rollout.decision.brakes import brake
+from model_rollout.decision.begin import Cause, begin, without_entries
+from model_rollout.decision.brakes import approved, brake
 from model_rollout.decision.facts import Facts
-from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.reasons import Reason
-from model_rollout.decision.resting import hold
+from model_rollout.decision.resting import hold, note
 
 
 def quarantined_applied(facts: Facts) -> Decision | None:
-    """A revision that must not serve was applied again: revert it, a bounded number of times."""
+    """A revision that must not serve was applied again: allow it, or revert it so many times."""
     current, live = facts.current, facts.live
     if current is None or live is None or current.digest != live.digest:
         return None
     entry = facts.quarantined(live.digest)
     if entry is None:
         return None
+    if facts.spec.quarantine.policy is QuarantinePolicy.ALLOW:
+        return _allowed(facts, entry)
     if entry.reverts >= facts.spec.quarantine.max_reverts:
         return _contested(facts, entry)
     condition = entry.phase.value.lower()
     cause = Cause(
         kind=TransactionKind.REVERT,
         reason=Reason.QUARANTINED_APPLIED,
-        sentence=f"it is {condition} ({entry.reason}: {entry.message}) and was applied again",
+        sentence=f"it is {condition} ({entry.reason}: {entry.message}) and was applied again by "
+        f"{_manager(facts)}",
         condemn=None,
     )
-    decision = begin(facts, cause)
-    if decision.action is not Action.ROLL_BACK:
-        return decision
-    if facts.spec.rollback.mode is RollbackMode.DRY_RUN:
-        return _braked(facts, Reason.DRY_RUN, "rollback.mode is DryRun", decision)
-    return decision
+    return _act(facts, cause)
+
+
+def _manager(facts: Facts) -> str:
+    """The program that deployed what is there; managedFields never name a person."""
+    return (facts.workload.manager if facts.workload else "") or "somebody"
+
+
+def _allowed(facts: Facts, entry: QuarantineEntry) -> Decision:
+    message = (
+        f"Revision {entry.revision} is {entry.phase.value.lower()} ({entry.reason}) and was applied "
+        f"again by {_manager(facts)}; quarantine.policy is Allow, so its quarantine ends and it is "
+        "measured again"
+    )
+    kept = {"quarantine": without_entries(facts.status, (entry.revision,))}
+    return note(facts, Reason.QUARANTINE_ALLOWED, message, kept, of=entry.revision)
 
 
 def _contested(facts: Facts, entry: QuarantineEntry) -> Decision:
-    manager = (facts.workload.manager if facts.workload else "") or "somebody"
+    manager = _manager(facts)
+    times = {0: "was not reverted", 1: "was reverted once"}.get(entry.reverts)
     message = (
-        f"revision {entry.revision} is {entry.phase.value.lower()} ({entry.reason}), was reverted "
-        f"{entry.reverts} times and is deployed again by {manager}; it is left alone now. Fix its "
-        "source: git revert the change in the repository that deploys it; or accept it with: "
+        f"revision {entry.revision} is {entry.phase.value.lower()} ({entry.reason}), "
+        f"{times or f'was reverted {entry.reverts} times'} and is deployed again by {manager}; it is left alone "
+        f"now. Fix its source: git revert the commit in the repository that {manager} deploys; where "
+        "that is a server-side apply, it takes --force-conflicts once, because what a rollback "
+        "restored belongs to the operator. Or accept it with: "
         f"kubectl annotate modelrollout {facts.ref.name} -n {facts.namespace} "
         f"modelrollout.dev/unquarantine={entry.revision}"
     )
@@ -122,12 +140,25 @@ def undecided(facts: Facts) -> Decision | None:
 
 def _act(facts: Facts, cause: Cause) -> Decision:
     decision = begin(facts, cause)
-    if decision.action is not Action.ROLL_BACK:
+    begun = decision.status.transaction
+    if decision.action is not Action.ROLL_BACK or begun is None:
         return decision
-    on = brake(facts)
-    return decision if on is None else _braked(facts, *on, decision)
+    on = brake(facts, begun)
+    if on is not None:
+        return _braked(facts, *on, decision, begun)
+    return _approved(decision, begun) if approved(facts, begun) else decision
 
 
-def _braked(facts: Facts, reason: Reason, which: str, decision: Decision) -> Decision:
+def _braked(
+    facts: Facts, reason: Reason, which: str, decision: Decision, begun: Transaction
+) -> Decision:
     message = f"{which}, nothing is written. Without it: {decision.message}"
-    return hold(facts, reason, message, from_=decision.from_, to=decision.to)
+    held = hold(facts, reason, message, from_=decision.from_, to=decision.to)
+    return replace(held, pending=begun.id)
+
+
+def _approved(decision: Decision, begun: Transaction) -> Decision:
+    """The same, saying that a person let it begin."""
+    message = clipped(f"A person approved this. {decision.message}")
+    told = {"transaction": begun.model_copy(update={"message": message})}
+    return replace(decision, message=message, status=decision.status.model_copy(update=told))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import Phase
 from model_rollout.decision import breach, lifecycle, persons, transaction
+from model_rollout.decision.approval import answered
 from model_rollout.decision.clocks import brought_up_to_date
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Decision
@@ -21,7 +22,7 @@ CHECKS: tuple[Check, ...] = (
     transaction.in_flight,  # 2. finish, verify or abandon
     lifecycle.component_unreadable,  # 3. something is missing
     lifecycle.content_changed,  # 5. settling, then a revision of its own
-    breach.quarantined_applied,  # 3. revert what must not serve, then Contested
+    breach.quarantined_applied,  # 3. allow or revert what must not serve, then Contested
     lifecycle.serve,  # the current revision begins to serve
     persons.switch_holds,  # 1. no other automation until the switch is None
     breach.did_not_help,  # a rollback that did not help latches
@@ -45,8 +46,8 @@ def decide(facts: Facts) -> Decision:
     """
     facts = brought_up_to_date(facts)
     decision = next(found for check in CHECKS if (found := check(facts)) is not None)
-    if facts.switch is not KillSwitch.PAUSE:
-        return decision
-    if decision.writes_workload:
+    paused = facts.switch is KillSwitch.PAUSE
+    if paused and decision.writes_workload:
         decision = transaction.interrupted(facts, decision)
-    return replace(decision, phase=Phase.PAUSED)
+    decision = answered(facts, decision)
+    return replace(decision, phase=Phase.PAUSED) if paused else decision

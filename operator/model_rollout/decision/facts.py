@@ -18,6 +18,7 @@ from model_rollout.revisions.history import Revision
 from model_rollout.revisions.places import ComponentProblem
 
 UNQUARANTINE_ANNOTATION = "modelrollout.dev/unquarantine"
+APPROVE_ANNOTATION = "modelrollout.dev/approve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ class Facts:
     """Name of an older ModelRollout with the same target."""
     unquarantine: str | None = None
     """Value of the unquarantine annotation."""
+    approve: str | None = None
+    """Value of the approve annotation: the id of the transaction that a person lets begin."""
+    fleet: str = ""
+    """Why no rollback may begin anywhere for the moment; empty when one may."""
     refused: str = ""
     """Why the API server refused a write of the transaction in flight."""
     preflighted: bool = False

@@ -10,6 +10,7 @@ from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
 
 _GOOD_ENDS = frozenset({Reason.SUCCEEDED, Reason.UNQUARANTINED, Reason.SWITCH_FLIPPED})
+_REFUSED = (Reason.UNQUARANTINE_REFUSED, Reason.APPROVAL_REFUSED)
 _CALM = frozenset({Action.RECORD, Action.SERVE, Action.PROMOTE, Action.APPLY, Action.NOTE})
 
 
@@ -37,7 +38,7 @@ def notices(facts: Facts, after: ModelRolloutStatus, decision: Decision) -> tupl
 
 def decided(last: LastDecision) -> Notice:
     """Return the Event of a decision, from what is stored of it: the same after a restart."""
-    bad = last.action not in _CALM or last.reason == Reason.UNQUARANTINE_REFUSED
+    bad = last.action not in _CALM or last.reason in _REFUSED
     warning = bad and last.reason not in _GOOD_ENDS
     return Notice(warning, last.reason, last.action, last.message, last.time)
 

@@ -23,7 +23,7 @@ class Action(StrEnum):
     CONTINUE = "Continue"  # nothing is wrong
     WAIT = "Wait"  # something happens by itself
     HOLD = "Hold"  # something should be done and is not; the reason says why
-    NOTE = "Note"  # a person did something: flip, unquarantine
+    NOTE = "Note"  # a person did something: flip, unquarantine, apply again
     RECORD = "Record"  # a revision begins
     SERVE = "Serve"  # the current revision begins to serve
     PROMOTE = "Promote"  # the current revision is Stable
@@ -49,7 +49,10 @@ class Decision:
     """What is sent to the API server after the status is written; more than one as a dry run only."""
     again: bool = False
     """Decide again at once: the decision only wrote down what happened."""
-    drop_unquarantine: bool = False
+    drop: tuple[str, ...] = ()
+    """Annotations of the ModelRollout to remove once the status is written."""
+    pending: str = ""
+    """Id of the transaction that would begin, were it not for a brake."""
     from_: int | None = None
     to: int | None = None
 
@@ -57,6 +60,13 @@ class Decision:
     def writes_workload(self) -> bool:
         """Tell whether the decision leads to a write of what serves the model."""
         return bool(self.writes) or self.action is Action.ROLL_BACK
+
+    @property
+    def begins(self) -> str:
+        """The id of the transaction that begins; empty when none does."""
+        transaction = self.status.transaction
+        begun = self.action is Action.ROLL_BACK and transaction is not None
+        return transaction.id if begun and transaction is not None else ""
 
     @property
     def remembered(self) -> bool:

@@ -5,13 +5,15 @@ from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import SwitchStatus, Transaction, TransactionKind
 from model_rollout.decision.begin import Cause, begin, without_entries
 from model_rollout.decision.conclude import conclude
-from model_rollout.decision.facts import Facts
+from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts
 from model_rollout.decision.lifecycle import record
-from model_rollout.decision.outcome import Action, Decision
+from model_rollout.decision.outcome import Decision
 from model_rollout.decision.reasons import Reason
-from model_rollout.decision.resting import hold, resting_phase
+from model_rollout.decision.resting import hold, note
 from model_rollout.decision.targets import eligible, find_target
 from model_rollout.revisions.history import Revision
+
+_OBEYED = (UNQUARANTINE_ANNOTATION,)
 
 
 def switch_flipped(facts: Facts) -> Decision | None:
@@ -23,7 +25,7 @@ def switch_flipped(facts: Facts) -> Decision | None:
         return None
     before = seen.value.value if seen else KillSwitch.NONE.value
     flipped = SwitchStatus(value=facts.switch, since=facts.now)
-    return _note(
+    return note(
         facts,
         Reason.SWITCH_FLIPPED,
         f"The kill switch was flipped from {before} to {facts.switch.value}",
@@ -41,20 +43,20 @@ def unquarantine(facts: Facts) -> Decision | None:
     if entry is None and _cleared(facts, wanted.strip()):
         last = facts.status.last_decision
         assert last is not None
-        return _note(facts, Reason.UNQUARANTINED, last.message, {}, drop=True, of=last.from_)
+        return note(facts, Reason.UNQUARANTINED, last.message, drop=_OBEYED, of=last.from_)
     if entry is None:
         numbers = ", ".join(str(e.revision) for e in entries) or "none is quarantined"
         message = (
             f"the unquarantine annotation names {wanted.strip()[:40]!r}; write the number of a "
             f"quarantined revision: {numbers}"
         )
-        return _note(facts, Reason.UNQUARANTINE_REFUSED, message, {}, drop=True)
-    return _note(
+        return note(facts, Reason.UNQUARANTINE_REFUSED, message, drop=_OBEYED)
+    return note(
         facts,
         Reason.UNQUARANTINED,
         f"The quarantine of revision {entry.revision} ({entry.reason}) was cleared by a person",
         {"quarantine": without_entries(facts.status, (entry.revision,))},
-        drop=True,
+        drop=_OBEYED,
         of=entry.revision,
     )
 
@@ -63,27 +65,6 @@ def _cleared(facts: Facts, wanted: str) -> bool:
     """It was cleared before, and only the removal of the annotation did not happen."""
     last = facts.status.last_decision
     return last is not None and last.reason == Reason.UNQUARANTINED and str(last.from_) == wanted
-
-
-def _note(
-    facts: Facts,
-    reason: Reason,
-    message: str,
-    changes: dict[str, object],
-    *,
-    drop: bool = False,
-    of: int | None = None,
-) -> Decision:
-    return Decision(
-        Action.NOTE,
-        reason,
-        message,
-        resting_phase(facts),
-        facts.status.model_copy(update=changes),
-        again=True,
-        drop_unquarantine=drop,
-        from_=of,
-    )
 
 
 def switch_rollback(facts: Facts) -> Decision | None:
@@ -127,7 +108,7 @@ def _adopt(facts: Facts, seen: SwitchStatus, transaction: Transaction) -> Decisi
         return conclude(facts, transaction, Reason.SUPERSEDED, message)
     adopted = seen.model_copy(update={"transaction": transaction.id})
     message = f"The kill switch adopts the rollback to revision {transaction.to} that is under way"
-    return _note(facts, Reason.SWITCH_ROLLBACK, message, {"kill_switch": adopted})
+    return note(facts, Reason.SWITCH_ROLLBACK, message, {"kill_switch": adopted})
 
 
 def _wanted(facts: Facts) -> Revision | None:

@@ -35,10 +35,15 @@ class Reason(StrEnum):
     SWITCH_ROLLBACK = "SwitchRollback"  # killSwitch: Rollback
     UNQUARANTINED = "Unquarantined"  # a person cleared a quarantine
     UNQUARANTINE_REFUSED = "UnquarantineRefused"  # the annotation names no quarantined revision
+    QUARANTINE_ALLOWED = "QuarantineAllowed"  # applied again, and quarantine.policy is Allow
+    APPROVAL_REFUSED = "ApprovalRefused"  # the annotation names no transaction that waits
 
     # Holding: a person may have to act.
     PAUSED = "Paused"  # killSwitch: Pause
     DRY_RUN = "DryRun"  # rollback.mode: DryRun
+    AWAITING_APPROVAL = "AwaitingApproval"  # rollback.mode: Manual
+    FLEET_FROZEN = "FleetFrozen"  # many models would roll back at once: an outage, not a model
+    OUTSIDE_WINDOW = "OutsideWindow"  # it has served for longer than rollback.window
     COOLDOWN = "Cooldown"  # too soon after the last rollback
     BUDGET_EXHAUSTED = "BudgetExhausted"  # too many rollbacks in the window
     NO_TARGET = "NoTarget"  # no revision to go back to

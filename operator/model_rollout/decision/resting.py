@@ -1,4 +1,6 @@
-"""Decisions that write nothing to the workload: wait, hold, and the phase meanwhile."""
+"""Decisions that write nothing to the workload: wait, hold, note, and the phase meanwhile."""
+
+from collections.abc import Mapping
 
 from model_rollout.api.status import Phase, Stage
 from model_rollout.decision.facts import Facts
@@ -56,4 +58,26 @@ def hold(
         facts.status,
         from_=from_,
         to=to,
+    )
+
+
+def note(
+    facts: Facts,
+    reason: Reason,
+    message: str,
+    changes: Mapping[str, object] | None = None,
+    *,
+    drop: tuple[str, ...] = (),
+    of: int | None = None,
+) -> Decision:
+    """Return the decision to write down what a person did; `drop` names annotations."""
+    return Decision(
+        Action.NOTE,
+        reason,
+        message,
+        resting_phase(facts),
+        facts.status.model_copy(update=changes or {}),
+        again=True,
+        drop=drop,
+        from_=of,
     )

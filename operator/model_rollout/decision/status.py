@@ -109,11 +109,10 @@ def _last_decision(facts: Facts, decision: Decision) -> LastDecision | None:
     last = facts.status.last_decision
     if not decision.remembered:
         return last
-    same = last is not None and (last.action, last.reason, last.from_, last.to) == (
-        decision.action.value,
-        decision.reason.value,
-        decision.from_,
-        decision.to,
+    transaction = decision.begins or decision.pending or None
+    same = last is not None and (
+        (last.action, last.reason, last.from_, last.to, last.transaction)
+        == (decision.action.value, decision.reason.value, decision.from_, decision.to, transaction)
     )
     # The same hold at the next check is not another decision, whatever it measured meanwhile; the
     # same one after a change is, and so are two flips of the switch in a row.
@@ -126,6 +125,7 @@ def _last_decision(facts: Facts, decision: Decision) -> LastDecision | None:
         time=facts.now,
         from_=decision.from_,
         to=decision.to,
+        transaction=transaction,
     )
 
 
@@ -149,6 +149,7 @@ def _conditions(facts: Facts, decision: Decision) -> tuple[Condition, ...]:
         _contested(decision),
         _shared(facts),
         _budget(facts),
+        _fleet(facts, decision),
     )
     before = {condition.type: condition for condition in facts.status.conditions}
     return tuple(_condition(facts, before, *item) for item in wanted)
@@ -227,3 +228,9 @@ def _budget(facts: Facts) -> _Item:
     exhausted = budget_exhausted(facts)
     reason = "Exhausted" if exhausted else "Available"
     return "BudgetExhausted", exhausted, reason, budget_text(facts) if exhausted else ""
+
+
+def _fleet(facts: Facts, decision: Decision) -> _Item:
+    if decision.pending and facts.fleet:
+        return "FleetFrozen", True, Reason.FLEET_FROZEN.value, facts.fleet
+    return "FleetFrozen", False, "NotFrozen", ""

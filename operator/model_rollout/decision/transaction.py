@@ -218,6 +218,7 @@ def interrupted(facts: Facts, decision: Decision) -> Decision:
         message,
         Phase.PAUSED,
         status,
+        pending=decision.begins,
         from_=decision.from_,
         to=decision.to,
     )

@@ -1,14 +1,18 @@
 """One check of one guard: gather → decide → persist → act, until nothing is left to write down."""
 
 import logging
+from dataclasses import replace
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from model_rollout.decision.decide import decide
+from model_rollout.decision.facts import Facts
+from model_rollout.decision.fleet import counts
 from model_rollout.decision.outcome import Decision
 from model_rollout.decision.reasons import Reason
 from model_rollout.engine.act import Actor
+from model_rollout.engine.fleet import Fleet
 from model_rollout.engine.gather import Gatherer
 from model_rollout.engine.guard import Guard, parse_guard
 from model_rollout.engine.memory import Memory
@@ -38,6 +42,10 @@ class Observer(Protocol):
         """Count one decision."""
         ...
 
+    def fleet(self, count: int, frozen: bool) -> None:
+        """Say how many models rolled back lately or would have, and whether none may now."""
+        ...
+
 
 class Checker:
     """Checks guards; an error of one never reaches another."""
@@ -48,14 +56,16 @@ class Checker:
         gatherer: Gatherer,
         persister: Persister,
         actor: Actor,
+        fleet: Fleet,
         observer: Observer,
         clock: Clock,
     ) -> None:
-        """All collaborators; `observer` is told of checks and decisions."""
+        """All collaborators; `observer` is told of checks, decisions and the fleet brake."""
         self._store = store
         self._gatherer = gatherer
         self._persister = persister
         self._actor = actor
+        self._fleet = fleet
         self._observer = observer
         self._clock = clock
         self._memories: dict[Key, Memory] = {}
@@ -63,6 +73,7 @@ class Checker:
     def forget(self, key: Key) -> None:
         """Drop the memory of a guard that is gone."""
         self._memories.pop(key, None)
+        self._fleet.forget(key)
 
     async def check(self, key: Key) -> float:
         """Check one guard; return the seconds until it is due again, or NEVER when it is gone."""
@@ -111,8 +122,9 @@ class Checker:
 
     async def _round(self, key: Key, guard: Guard, memory: Memory) -> Decision:
         facts = await self._gatherer.gather(guard, memory)
-        decision = decide(facts)
+        facts, decision = self._decide(key, facts)
         self._observer.decided(decision.action.value, decision.reason.value)
+        self._observer.fleet(*self._fleet.state(facts.now))
         if decision.remembered and guard.status.reason != decision.reason.value:
             log.info(
                 decision.message,
@@ -125,6 +137,19 @@ class Checker:
         await self._persister.persist(guard, memory, facts, decision)
         await self._actor.act(guard, memory, facts, decision)
         return decision
+
+    def _decide(self, key: Key, facts: Facts) -> tuple[Facts, Decision]:
+        """Decide, and once more where the fleet brake is on for what would begin.
+
+        Nothing is awaited in between: of two that would begin at once, one sees the other.
+        """
+        decision = decide(facts)
+        on = self._fleet.brake(key, facts.now) if counts(decision) else ""
+        if on:
+            facts = replace(facts, fleet=on)
+            decision = decide(facts)
+        self._fleet.note(key, decision, facts.now)
+        return facts, decision
 
     def _log_failure(self, key: Key, error: ApiError, delay: float) -> None:
         # Somebody else was first: that is how two writers are kept apart, not a failure.

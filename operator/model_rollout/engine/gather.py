@@ -6,7 +6,13 @@ from model_rollout.analysis.evidence import report
 from model_rollout.api.revision import RolloutRef
 from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
-from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts, Pods, Workload
+from model_rollout.decision.facts import (
+    APPROVE_ANNOTATION,
+    UNQUARANTINE_ANNOTATION,
+    Facts,
+    Pods,
+    Workload,
+)
 from model_rollout.decision.observed import newest_hash, read_pods, read_workload
 from model_rollout.engine.guard import Guard
 from model_rollout.engine.maps import ConfigMaps, involved
@@ -67,6 +73,7 @@ class Gatherer:
         assert memory.rules is not None
         refused_id, refusal = memory.refused
         in_flight = status.transaction.id if status.transaction else ""
+        annotations = body["metadata"].get("annotations") or {}
         return Facts(
             now=now,
             namespace=guard.namespace,
@@ -83,7 +90,8 @@ class Gatherer:
             pods=await self._pods(workload, status.current),
             earlier=await self._earlier(guard, workload),
             taken_by=self._taken_by(body),
-            unquarantine=(body["metadata"].get("annotations") or {}).get(UNQUARANTINE_ANNOTATION),
+            unquarantine=annotations.get(UNQUARANTINE_ANNOTATION),
+            approve=annotations.get(APPROVE_ANNOTATION),
             refused=refusal if refused_id == in_flight else "",
             preflighted=memory.preflighted == in_flight,
             config_maps=config_maps,

@@ -11,7 +11,7 @@ from model_rollout.analysis.evidence import checkpoint
 from model_rollout.api import API_VERSION
 from model_rollout.api.status import MetricStatus, ModelRolloutStatus
 from model_rollout.api.types import time_text
-from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts
+from model_rollout.decision.facts import Facts
 from model_rollout.decision.notices import Notice, decided, notices
 from model_rollout.decision.observed import FIELD_MANAGER
 from model_rollout.decision.outcome import Decision
@@ -66,8 +66,8 @@ class Persister:
         await self._write_status(guard, memory, status)
         self._note(guard, memory, facts, status, decision)
         await self._write_revisions(guard, memory, facts, decision)
-        if decision.drop_unquarantine:
-            await self._drop_annotation(guard)
+        for annotation in decision.drop:
+            await self._drop_annotation(guard, annotation)
         await self._announce(guard, memory, facts)
         await self._prune(guard, memory, facts, status)
 
@@ -123,10 +123,11 @@ class Persister:
                 raise
             memory.revisions[name] = body
 
-    async def _drop_annotation(self, guard: Guard) -> None:
+    async def _drop_annotation(self, guard: Guard, name: str) -> None:
+        """Remove what was obeyed, and nothing that was written meanwhile."""
         metadata = guard.body["metadata"]
-        path = pointer(("metadata", "annotations", UNQUARANTINE_ANNOTATION))
-        value = metadata["annotations"][UNQUARANTINE_ANNOTATION]
+        path = pointer(("metadata", "annotations", name))
+        value = metadata["annotations"][name]
         self.fence()
         body = await self._cluster.patch_rollout(
             key_of(guard.body),

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from model_rollout.api.types import seconds, time_text
-from model_rollout.cli import diff, explain, history, rollback, status, unquarantine
+from model_rollout.cli import approve, diff, explain, history, rollback, status, unquarantine
 from model_rollout.cli.details import details
 from model_rollout.cli.kubeconfig import Place
 from model_rollout.cli.output import Colour, Style, epoch
@@ -62,6 +62,9 @@ def printed(
             number = int(to[1]) if to else None
             refused = rollback.impossible(rollout, revisions, number, NOW, place)
             return [f"refused: {refused}" if refused else rollback.plan(rollout, revisions, number)]
+        case ["approve", *wanted]:
+            refused = approve.impossible(rollout, wanted[0] if wanted else None, place)
+            return [f"refused: {refused}"] if refused else approve.plan(rollout, revisions)
         case ["unquarantine", number]:
             refused = unquarantine.impossible(rollout, int(number), NOW)
             return [f"refused: {refused}" if refused else "asked"]

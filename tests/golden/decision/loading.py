@@ -174,6 +174,6 @@ def _decision(decision: Decision) -> Json:
         "from": decision.from_,
         "to": decision.to,
         "again": decision.again or None,
-        "removeAnnotation": decision.drop_unquarantine or None,
+        "removeAnnotation": ", ".join(decision.drop) or None,
     }
     return {key: value for key, value in found.items() if value is not None}

@@ -1,11 +1,9 @@
 """The command line against a real API server, with a real operator that does what it is asked."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,42 +15,10 @@ import yaml
 from localcluster.accounts import kubeconfig_for_service_account
 from localcluster.waiting import wait_until
 from support.faults import Request, writing
+from support.person import Person
 from support.scenario import NAME, Scenario
 
 OPERATOR = Path(__file__).resolve().parents[3] / "operator"
-
-
-@dataclass
-class Person:
-    """Somebody with a terminal that is none: whose output is read by a program."""
-
-    case: Scenario
-    kubeconfig: Path | None = None
-
-    def command(self, *words: str) -> list[str]:
-        kubeconfig = self.kubeconfig or self.case.site.control_plane.kubeconfig
-        place = ["--kubeconfig", str(kubeconfig), "-n", self.case.namespace]
-        return [sys.executable, "-m", "model_rollout", *words, *place]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {k: v for k, v in os.environ.items() if k != "KUBECONFIG"} | {
-            "PYTHONPATH": str(OPERATOR)
-        }
-
-    def types(self, *words: str, status: int = 0) -> str:
-        """Run a command to its end; return what it printed, errors last."""
-        ran = subprocess.run(
-            self.command(*words),
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        assert ran.returncode == status, f"{words}: {ran.returncode}\n{ran.stdout}{ran.stderr}"
-        return ran.stdout + ran.stderr
 
 
 @dataclass

@@ -43,7 +43,8 @@ def test_quarantined_revision_is_reverted_once_and_then_contested(case: Scenario
     assert len(case.patches(committed=False)) == 2, "left alone from now on"
     assert case.condition("Contested")["status"] == "True"
     assert status["phase"] == "Failed"
-    assert "was reverted 1 times and is deployed again by deployer" in status["message"]
+    assert "was reverted once and is deployed again by deployer" in status["message"]
+    assert "it takes --force-conflicts once" in status["message"]
     assert f"kubectl annotate modelrollout {NAME} -n {case.namespace}" in status["message"]
     assert f"{UNQUARANTINE}=2" in status["message"]
 

@@ -11,6 +11,7 @@ def test_metrics_have_the_documented_names() -> None:
     telemetry.api_error("Conflict")
     telemetry.guards(3)
     telemetry.leading(True)
+    telemetry.fleet(6, True)
     telemetry.watch_event(1767225600.5)
     lines = telemetry.exposition().decode().splitlines()
     for expected in (
@@ -23,6 +24,8 @@ def test_metrics_have_the_documented_names() -> None:
         'modelrollout_api_errors_total{kind="Conflict"} 1.0',
         "modelrollout_guards 3.0",
         "modelrollout_leader 1.0",
+        "modelrollout_fleet_rollbacks 6.0",
+        "modelrollout_fleet_frozen 1.0",
         "modelrollout_last_watch_event_timestamp_seconds 1.7672256005e+09",
     ):
         assert expected in lines

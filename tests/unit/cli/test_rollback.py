@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from model_rollout.cli import rollback
+from localcluster.waiting import wait_until
+from model_rollout.cli import ending
+from model_rollout.cli.ending import End
 from model_rollout.cli.output import CommandError
-from model_rollout.cli.rollback import End, end_of, impossible, plan
+from model_rollout.cli.rollback import end_of, impossible, plan
 from model_rollout.cli.view import Rollout
 from unit.cli.made_up import PLACE, rollout
 
@@ -85,34 +87,42 @@ class Terminal(io.StringIO):
 def test_the_question(monkeypatch: pytest.MonkeyPatch, answer: str, confirmed: bool) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     before = signal.getsignal(signal.SIGINT)
-    assert rollback._confirmed() is confirmed
+    assert ending.confirmed() is confirmed
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_where_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     with pytest.raises(CommandError, match="write --yes") as raised:
-        rollback._confirmed()
+        ending.confirmed()
     assert raised.value.status == 2
 
 
+def sleeps(pid: int) -> bool:
+    """Whether a process waits in the kernel."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ctrl_c_at_the_question_ends_it_at_once() -> None:
     """asyncio's own handler would wait until the line is entered."""
     code = (
         "import asyncio, sys, argparse\n"
-        "from model_rollout.cli import connect, rollback\n"
-        "async def ask(): return rollback._confirmed()\n"
+        "from model_rollout.cli import connect, ending\n"
+        "async def ask(): return ending.confirmed()\n"
         "chosen = argparse.Namespace(command='rollback')\n"
         "sys.exit(connect.ended(chosen, lambda: asyncio.run(ask())))\n"
     )
     ours, theirs = pty.openpty()
-    folder = Path(rollback.__file__).parents[2]
+    folder = Path(ending.__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"PYTHONPATH": str(folder)},
     ) as process:  # fmt: skip
         os.close(theirs)
         assert os.read(ours, 100) == b"Go on? [y/N] "
+        # A signal between the question and the read would be lost on the read.
+        wait_until(lambda: sleeps(process.pid), 20, "it waits for the answer")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     os.close(ours)

@@ -6,7 +6,7 @@ import pytest
 
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
-from model_rollout.api.status import SwitchStatus, TransactionKind
+from model_rollout.api.status import LastTransaction, SwitchStatus, TransactionKind
 from model_rollout.decision.decide import decide
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.reasons import Reason
@@ -21,6 +21,7 @@ from unit.decision.builders import (
     revision,
     spec,
 )
+from unit.decision.world import QUICK, World
 
 SECOND = candidate(2)
 
@@ -41,6 +42,9 @@ def breach(rollback: dict[str, Any] | None = None, **status: Any) -> Decision:
         ({}, (-86400.0, -50000.0, -601.0), Reason.METRIC_BREACHED),
         ({"budget": {"maxRollbacks": 1}}, (-601.0,), Reason.BUDGET_EXHAUSTED),
         ({"mode": "DryRun"}, (-1.0,), Reason.DRY_RUN),
+        ({"window": "10m"}, (), Reason.METRIC_BREACHED),
+        ({"window": "599s"}, (), Reason.OUTSIDE_WINDOW),
+        ({"window": "599s"}, (-1.0,), Reason.OUTSIDE_WINDOW),
     ],
     ids=[
         "no brake",
@@ -52,6 +56,9 @@ def breach(rollback: dict[str, Any] | None = None, **status: Any) -> Decision:
         "the oldest left the window",
         "small budget",
         "mode before cooldown",
+        "at the end of the window",
+        "outside of it",
+        "window before cooldown",
     ],
 )
 def test_brake(rollback: dict[str, Any], starts: tuple[float, ...], reason: Reason) -> None:
@@ -70,38 +77,86 @@ def test_braked_decision_says_what_it_would_have_done_and_changes_nothing() -> N
     assert after.current.breached_since == NOW
 
 
-def reverted(**rollback: Any) -> Decision:
-    applied = entry(SECOND)
-    status = {"quarantine": (applied,), "rollbacks": (NOW - 1.0,) * 3}
-    return decide(facts(spec=spec(rollback=rollback), status=status))
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({"breached_since": NOW - 590.0}, Reason.METRIC_BREACHED),
+        ({"breached_since": NOW - 30.0}, Reason.OUTSIDE_WINDOW),
+        ({"held_seconds": 590.0}, Reason.METRIC_BREACHED),
+    ],
+    ids=["a brake held it since", "found later", "it served ten seconds of ten minutes"],
+)
+def test_window_counts_until_it_was_found_bad(found: dict[str, float], reason: Reason) -> None:
+    serves = current(SECOND, serving_since=NOW - 600.0, **found)
+    used = spec(rollback={"window": "1m"}, analysis={"warmUp": "0s"})
+    status = {"current": serves}
+    assert decide(facts(reports=(bad(),), spec=used, status=status)).reason is reason
 
 
-def test_revert_does_not_wait_for_the_cooldown_and_does_not_count() -> None:
-    decision = reverted()
-    assert decision.action is Action.ROLL_BACK
-    assert decision.status.transaction is not None
-    assert decision.status.transaction.kind is TransactionKind.REVERT
-    assert decision.status.rollbacks == (NOW - 1.0,) * 3
-    assert decision.status.quarantine[0].reverts == 1
+def test_window_does_not_keep_a_revision_from_being_rolled_back_that_never_came_up() -> None:
+    late = current(SECOND, since=NOW - 7200.0, serving_since=None)
+    used = spec(rollback={"window": "1m"})
+    live = deployment("m:2", ready=0)
+    assert decide(facts(spec=used, status={"current": late}, live=live)).reason is (
+        Reason.ROLLOUT_FAILED
+    )
 
 
-def test_mode_applies_to_a_revert() -> None:
-    assert reverted(mode="DryRun").reason is Reason.DRY_RUN
+def ended(outcome: str, kind: str = "Rollback") -> dict[str, Any]:
+    """A transaction that began 20 minutes ago and ended a minute ago."""
+    last = LastTransaction(
+        id="a1",
+        kind=TransactionKind(kind),
+        from_=2,
+        to=1,
+        started_at=NOW - 1200.0,
+        ended_at=NOW - 60.0,
+        outcome=outcome,
+        message="it ended",
+    )
+    return {"last_transaction": last, "rollbacks": (NOW - 1200.0,)}
 
 
 @pytest.mark.parametrize(
-    ("allowed", "done", "reason"),
+    ("status", "reason"),
     [
-        (0, 0, Reason.CONTESTED),
-        (1, 0, Reason.QUARANTINED_APPLIED),
-        (1, 1, Reason.CONTESTED),
-        (2, 1, Reason.QUARANTINED_APPLIED),
+        (ended("Refused"), Reason.COOLDOWN),
+        (ended("ConcurrentEdit"), Reason.METRIC_BREACHED),
+        (ended("Refused", "Revert"), Reason.METRIC_BREACHED),
+        (ended("Refused", "Switch"), Reason.METRIC_BREACHED),
     ],
+    ids=["refused", "ended otherwise", "a revert", "the switch"],
 )
-def test_reverts_are_bounded(allowed: int, done: int, reason: Reason) -> None:
-    status = {"quarantine": (entry(SECOND, reverts=done),)}
-    used = spec(quarantine={"maxReverts": allowed})
-    assert decide(facts(spec=used, status=status)).reason is reason
+def test_cooldown_counts_from_a_refusal(status: dict[str, Any], reason: Reason) -> None:
+    assert breach(**status).reason is reason
+
+
+def test_cooldown_counts_from_the_last_intent_of_a_chain() -> None:
+    """The chain counts once, an hour ago; its last candidate was begun a minute ago."""
+    last = ended("Unverified")["last_transaction"]
+    again = last.model_copy(update={"started_at": NOW - 60.0, "ended_at": NOW - 1.0})
+    assert breach(last_transaction=again, rollbacks=(NOW - 3600.0,)).reason is Reason.COOLDOWN
+
+
+def test_refused_rollback_is_not_begun_again_before_the_cooldown_ends() -> None:
+    world = World(rollback=QUICK["rollback"] | {"cooldown": "5m"})
+    world.run(20)
+    world.deploy("bad:2")
+    while not world.stored.get("transaction"):
+        world.now += 10.0
+        world._roll_out()
+        world.refuses = "admission says no"
+        world.check()
+        if world.stored.get("lastTransaction"):
+            break
+    assert world.stored["lastTransaction"]["outcome"] == "Refused"
+    refused = world.now
+    world.refuses = ""
+    while world.stored["attempts"] == 1:
+        world.tick()
+    assert world.now - refused == pytest.approx(300.0, abs=10.0)
+    world.run(10)
+    assert world.image == "good:1"
 
 
 def test_automatic_rollback_counts_once() -> None:

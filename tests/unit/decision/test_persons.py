@@ -26,6 +26,7 @@ from unit.decision.builders import (
 )
 
 FIRST, SECOND = revision(1), candidate(2)
+DROPPED = ("modelrollout.dev/unquarantine",)
 
 
 def flipped(value: str, to_revision: int | None = None, **changes: Any) -> Facts:
@@ -211,14 +212,14 @@ def unquarantine(text: str, **status: Any) -> Facts:
 @pytest.mark.parametrize("text", ["2", " 2\n"])
 def test_person_clears_a_quarantine(text: str) -> None:
     decision = decide(unquarantine(text))
-    assert (decision.reason, decision.drop_unquarantine) == (Reason.UNQUARANTINED, True)
+    assert (decision.reason, decision.drop) == (Reason.UNQUARANTINED, DROPPED)
     assert [e.revision for e in decision.status.quarantine] == [1]
 
 
 @pytest.mark.parametrize("text", ["", "3", "all", "2,1"])
 def test_what_names_no_quarantined_revision_is_refused_with_a_list(text: str) -> None:
     decision = decide(unquarantine(text))
-    assert (decision.reason, decision.drop_unquarantine) == (Reason.UNQUARANTINE_REFUSED, True)
+    assert (decision.reason, decision.drop) == (Reason.UNQUARANTINE_REFUSED, DROPPED)
     assert decision.message.endswith("quarantined revision: 1, 2")
     assert len(decision.status.quarantine) == 2
 
@@ -235,7 +236,7 @@ def test_annotation_that_outlived_a_crash_is_only_removed(of: int, reason: Reaso
         action="Note", reason="Unquarantined", message="cleared", time=NOW - 5.0, from_=of
     )
     decision = decide(unquarantine("7", last_decision=last, reason="Unquarantined"))
-    assert (decision.reason, decision.drop_unquarantine) == (reason, True)
+    assert (decision.reason, decision.drop) == (reason, DROPPED)
 
 
 def test_switch_holds_promotion_back() -> None:

@@ -53,6 +53,8 @@ class World:
         self.stored: Json = {}
         self.revisions: dict[str, Json] = {}
         self.unquarantine: str | None = None
+        self.approve: str | None = None
+        self.refuses = ""
         self.prometheus = True
         self.outage = False
         self.broken: set[str] = set()
@@ -214,6 +216,8 @@ class World:
             pods=Pods(stuck=stuck),
             preflighted=self._preflighted(),
             unquarantine=self.unquarantine,
+            approve=self.approve,
+            refused=self.refuses,
         )
 
     def _preflighted(self) -> bool:
@@ -232,8 +236,9 @@ class World:
             data = wanted.model_dump(mode="json", by_alias=True, exclude_none=True)
             body = self.revisions[name] | {"status": data}
             self._write(f"phase {name}", lambda body=body: self._store_revision(body))
-        if decision.drop_unquarantine:
-            self._write("annotation", lambda: setattr(self, "unquarantine", None))
+        for name in decision.drop:
+            field = name.removeprefix("modelrollout.dev/")
+            self._write(f"annotation {field}", lambda field=field: setattr(self, field, None))
         for old in prunable(facts, status):
             self._write(f"prune {old.name}", lambda old=old: self.revisions.pop(old.name))
 

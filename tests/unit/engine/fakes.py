@@ -9,9 +9,11 @@ from typing import Any
 import jsonpatch
 
 from model_rollout.analysis.measurement import QueryError, QueryResult, Sample, SeriesResult
+from model_rollout.decision.fleet import FleetLimits
 from model_rollout.engine.act import Actor
 from model_rollout.engine.checker import Checker
 from model_rollout.engine.credentials import Credentials
+from model_rollout.engine.fleet import Fleet
 from model_rollout.engine.gather import Gatherer
 from model_rollout.engine.grouped import GroupedQueries
 from model_rollout.engine.measure import Measurer
@@ -273,12 +275,16 @@ class Counted:
 
     ended: list[str] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    frozen: bool = False
 
     def check_ended(self, result: str, duration: float) -> None:
         self.ended.append(result)
 
     def decided(self, action: str, reason: str) -> None:
         self.decisions.append(reason)
+
+    def fleet(self, count: int, frozen: bool) -> None:
+        self.frozen = frozen
 
 
 def rollout_body(name: str = "sentiment", **changes: Any) -> Json:
@@ -319,7 +325,10 @@ class Engine:
         servers = Servers(self.http, credentials)
         gatherer = Gatherer(self.cluster, self.store, self.metrics, servers, self.clock)
         actor = Actor(self.cluster, self.store, persister, servers)
-        self.checker = Checker(self.store, gatherer, persister, actor, self.counted, self.clock)
+        self.fleet = Fleet(self.store, FleetLimits())
+        self.checker = Checker(
+            self.store, gatherer, persister, actor, self.fleet, self.counted, self.clock
+        )
         for body in self.cluster.rollouts_.values():
             self.store.put_rollout(body)
 
