@@ -74,16 +74,16 @@ REFUSED = {
     ),
     "two-kinds": (
         {"components": [{**image("model"), "env": {"container": "server", "name": "URI"}}]},
-        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, http or podTemplate",
+        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, configMap, http or",
     ),
     "no-kind": (
         {"components": [{"name": "model"}]},
-        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, http or podTemplate",
+        "spec.components[0]: Invalid value: write exactly one of image, env, arg, field, configMap, http or",
     ),
     "no-components": ({"components": []}, "spec.components in body should have at least 1 items"),
     "whole-template-and-part": (
         {"components": [image("model"), {"name": "template", "podTemplate": {}}]},
-        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http",
+        "podTemplate is the whole template: list it alone or with http components and configMap",
     ),
     "same-image-twice": (
         {"components": [image("a"), image("b")]},
@@ -223,8 +223,10 @@ def test_minimal_manifest_gets_all_defaults(cluster: Admission) -> None:
             "deadline": "30m",
             "cooldown": "10m",
             "budget": {"maxRollbacks": 3, "per": "1d"},
+            "escalate": False,
         },
         "quarantine": {"policy": "Revert", "maxReverts": 1},
+        "fallbacks": [],
         "history": {"limit": 20},
     }
 

@@ -10,7 +10,9 @@ from model_rollout.api.component import Component
 from support.admission import Admission, Manifest, admission, rollout
 
 REFERENCE = "spec.template.spec.volumes[name=model].image.reference"
-ONE_KIND = "write exactly one of image, env, arg, field, http or podTemplate in a component"
+ONE_KIND = (
+    "write exactly one of image, env, arg, field, configMap, http or podTemplate in a component"
+)
 ONE_GROUP = "write an expression with one group in parentheses, such as s3://models/([^ ]+)"
 INTO_THE_TEMPLATE = f"write a path into the pod template, such as {REFERENCE}"
 BY_NAME = "name the item of a list, such as volumes[name=model]: an index says nothing about"
@@ -39,6 +41,11 @@ def http(url: str = "http://kb-alias.ml.svc/alias", name: str = "part", **more: 
     return {"name": name, "http": {"url": url, **more}}
 
 
+def config_map(component: str = "part", **fields: Any) -> Manifest:
+    return {"name": component, "configMap": fields}
+
+
+NAME_OR_VOLUME = "write name, the name of a ConfigMap, or volume, the volume of the pod template"
 HTTPS = "https://kb-alias.ml.svc/alias"
 PLAIN_URL = "that begins with http:// or https://, without user, query and fragment"
 ON_THE_SERVER = "write a check on the server of url: the same scheme, host and port"
@@ -55,6 +62,20 @@ TAKEN: dict[str, Manifest] = {
     ),
     "field-of-an-annotation": field("spec.template.metadata.annotations['example.com/model']"),
     "field-of-a-label": field("spec.template.metadata.labels.model-version"),
+    "config-map": {
+        "name": "part",
+        "configMap": {"name": "prompt", "keys": [], "restart": "Auto", "shared": False},
+    },
+    "config-map-with-everything": {
+        "name": "part",
+        "configMap": {
+            "name": "prompt",
+            "keys": ["system.txt", "..data"],
+            "restart": "Never",
+            "shared": True,
+        },
+    },
+    "config-map-of-a-volume": config_map(volume="prompt", keys=[], restart="Auto", shared=False),
     "http": http(),
     "http-without-a-path": http("http://kb-alias:8080"),
     "http-at-an-address": http("http://[fd00::1]:8080/alias"),
@@ -76,6 +97,23 @@ REFUSED: dict[str, tuple[list[Manifest], str]] = {
     "neither-flag-nor-match": (
         [{"name": "a", "arg": {"container": "server"}}],
         "write flag, for example --revision, or match, an expression with one group",
+    ),
+    "config-map-without-a-place": ([config_map(restart="Auto")], NAME_OR_VOLUME),
+    "config-map-and-volume": (
+        [{"name": "a", "configMap": {"name": "prompt", "volume": "prompt"}}],
+        NAME_OR_VOLUME,
+    ),
+    "config-map-of-a-volume-with-keys": (
+        [config_map(volume="prompt", keys=["a"])],
+        "leave keys out where volume is set",
+    ),
+    "config-map-twice": (
+        [{"name": name, "configMap": {"name": "prompt", "keys": [name]}} for name in ("a", "b")],
+        "two components name the same configMap.name: list all keys in one component",
+    ),
+    "config-map-restarted-otherwise": (
+        [{"name": "a", "configMap": {"name": "prompt", "restart": "Always"}}],
+        'Unsupported value: "Always": supported values: "Auto", "Never"',
     ),
     "flag-without-dashes": ([flag("revision")], "write the flag with its dashes"),
     "match-without-a-group": ([match("s3://.+")], ONE_GROUP),
@@ -143,13 +181,9 @@ REFUSED: dict[str, tuple[list[Manifest], str]] = {
         [http(name="a"), http(name="b", check="http://kb-alias.ml.svc/other")],
         "two components name the same http.url: write each place once",
     ),
-    "whole-template-and-http": (
-        [http(name="a"), {"name": "b", "podTemplate": {}}],
-        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http",
-    ),
     "whole-template-and-field": (
         [field(name="a"), {"name": "b", "podTemplate": {}}],
-        "podTemplate is the whole template: list it alone, or list image, env, arg, field and http",
+        "podTemplate is the whole template: list it alone or with http components and configMap",
     ),
 }
 
@@ -176,3 +210,15 @@ def test_as_many_components_as_are_allowed_are_taken(cluster: Admission) -> None
 def test_as_many_urls_as_are_allowed_are_taken(cluster: Admission) -> None:
     many = [http(f"http://kb-{n}/{'a' * 1000}", f"part-{n}") for n in range(16)]
     cluster.apply(rollout("many-urls", components=many))
+
+
+def test_whole_template_goes_with_what_is_beside_it(cluster: Admission) -> None:
+    whole = {"name": "template", "podTemplate": {}}
+    stored = cluster.apply(
+        rollout("beside", components=[whole, config_map("prompt", name="prompt"), http(name="kb")])
+    )
+    assert [c["name"] for c in stored["spec"]["components"]] == ["template", "prompt", "kb"]
+    by_volume = [whole, config_map("prompt", volume="prompt")]
+    assert "podTemplate is the whole template" in cluster.refusal(
+        rollout("volume", components=by_volume)
+    )
