@@ -119,11 +119,11 @@ def _row(rollout: Rollout, *, gone: bool = False) -> Row:
 
 async def _watch(cluster: Cluster, place: Place, chosen: argparse.Namespace) -> int:
     """Print what there is and every change of it, until Ctrl-C."""
+    if chosen.name and chosen.output == "table":
+        return await _watch_one(cluster, chosen.name)
     async with aclosing(cluster.changes(chosen.name)) as changes:
         if chosen.output != "table":
             return await _watch_documents(changes, chosen)
-        if chosen.name:
-            return await _watch_one(cluster, changes, chosen)
         return await _watch_all(changes, place)
 
 
@@ -146,26 +146,21 @@ async def _watch_all(changes: AsyncIterator[Change], place: Place) -> int:
     return FAILED
 
 
-async def _watch_one(
-    cluster: Cluster, changes: AsyncIterator[Change], chosen: argparse.Namespace
-) -> int:
+async def _watch_one(cluster: Cluster, name: str) -> int:
     style = style_of()
     # Sentences are not cut: they are what one waits for.
     columns, last = Columns(Style(style.colours), least=_LEAST_EVENT), None
-    async for change in changes:
-        rollout = Rollout(change.body)
-        if change.gone:
-            raise CommandError(f"ModelRollout {rollout.name} was deleted: nothing guards it now")
-        row = _event(rollout)
-        if last is None:
-            show([*details(rollout, time.time(), style), ""])
-            show(columns.lines([("TIME", *_EVENT)]))
-        if row != last:
-            show(columns.lines([(clock(time.time()), *row)]))
-        last = row
-    # Nothing was there to follow: this says so, and what there is.
-    await cluster.rollout(chosen.name)
-    return FAILED
+    async with aclosing(cluster.follow(name)) as bodies:
+        async for body in bodies:
+            rollout = Rollout(body)
+            row = _event(rollout)
+            if last is None:
+                show([*details(rollout, time.time(), style), ""])
+                show(columns.lines([("TIME", *_EVENT)]))
+            if row != last:
+                show(columns.lines([(clock(time.time()), *row)]))
+            last = row
+    return FAILED  # never: `follow` ends with an error
 
 
 _LEAST_EVENT = (8, 11, 8, 6, 8, 8, 15)
