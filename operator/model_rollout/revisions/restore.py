@@ -42,9 +42,10 @@ def restore_operations(
     With `restart` the pods are restarted even when nothing in the template differs, once.
 
     Every change is preceded by a `test` of the workload's UID, of the names that lead to the place
-    and of the value that was observed. There is no test of the resourceVersion, so that unrelated
-    edits of the same object are kept. `/spec/replicas` and what is beside the template are never
-    touched.
+    and of the value that was observed. A component that is at its target already is tested as well:
+    with an edit of it that nobody saw yet, the result would be a mixture that is no revision. There
+    is no test of the resourceVersion, so that unrelated edits of the same object are kept.
+    `/spec/replicas` and what is beside the template are never touched.
 
     Several components may stand in the same text; each change is made to what those before left.
 
@@ -68,7 +69,8 @@ def restore_operations(
         steps = _single(template, component, value)
         template = applied(template, _edits(steps))
         changes += [_operation(step) for step in steps]
-    if not changes and not (restart and _written_by(template) != transaction):
+    differs = any(change["op"] != "test" for change in changes)
+    if not differs and not (restart and _written_by(template) != transaction):
         return ()
     if all(change["path"] != pointer(_TEMPLATE) for change in changes):
         changes += _annotate(template, transaction)
@@ -104,13 +106,21 @@ def _written_by(template: Json) -> str | None:
 def _single(template: Json, component: Component, value: Value) -> Steps:
     place = _found(template, component)
     if place.value == value:
-        return ()
+        return (*place.guards, *_observed(place))
     try:
         steps = place.write(value)
     except Unrestorable as error:
         raise Unrestorable(f"component {component.name}: {error}") from None
     _verify(template, component, value, place, steps)
     return (*place.guards, *steps)
+
+
+def _observed(place: Place) -> Steps:
+    """The tests of the value that stands there; none where it could not be written back anyway."""
+    try:
+        return tuple(step for step in place.write(place.value) if isinstance(step, Guard))
+    except Unrestorable:
+        return ()
 
 
 def _found(template: Json, component: Component) -> Place:

@@ -49,6 +49,12 @@ def test_observed_rest_stays_as_it_is(live: Json, target: Json) -> None:
     assert content(result).observed_digest == content(live).observed_digest
 
 
+def test_component_that_was_at_its_target_and_is_edited_meanwhile_stops_the_patch() -> None:
+    live, target = template(image="m:2", uri="s3://1"), template(image="m:1", uri="s3://1")
+    operations = restore_operations(workload(live), PARTS, content(target).components, "t1")
+    refused(workload(template(image="m:2", uri="s3://9")), operations)
+
+
 @given(TEMPLATES, COMPONENTS)
 def test_restoring_what_is_there_gives_no_operations(
     live: Json, components: tuple[Component, ...]
