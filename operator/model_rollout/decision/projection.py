@@ -35,9 +35,11 @@ def revision_changes(
 def prunable(facts: Facts, status: ModelRolloutStatus) -> tuple[Revision, ...]:
     """Return the ModelRevisions beyond `history.limit`, oldest first.
 
-    Kept in any case: the current one, the newest stable one, and all that a transaction names.
+    Kept in any case: the current one, the newest stable one, all that a transaction names, and the
+    one with the highest number, for the next number is counted from it.
     """
-    kept = {status.current.revision} if status.current else set()
+    kept = {max(facts.by_number, default=0)}
+    kept |= {status.current.revision} if status.current else set()
     kept |= {status.stable.revision} if status.stable else set()
     if status.transaction is not None:
         transaction = status.transaction

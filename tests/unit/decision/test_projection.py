@@ -201,8 +201,18 @@ MANY = tuple(revision(n, phase=SUPERSEDED, reason="WarmedUp") for n in range(1, 
             },
             [3, 4],
         ),
+        (
+            {"current": current(MANY[0]), "stable": RevisionRef(revision=2, name="x")},
+            [3, 4],
+        ),
     ],
-    ids=["oldest", "never the current one", "never the stable one", "none of a transaction"],
+    ids=[
+        "oldest",
+        "never the current one",
+        "never the stable one",
+        "none of a transaction",
+        "never the newest: its number would be used again",
+    ],
 )
 def test_prunable(status: dict[str, Any], expected: list[int]) -> None:
     found = facts(revisions=MANY, status=status | {"phase": Phase.PROGRESSING})
