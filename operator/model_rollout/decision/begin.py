@@ -184,7 +184,8 @@ def condemned(facts: Facts, cause: Cause) -> tuple[QuarantineEntry, ...]:
             else e
             for e in entries
         )
-    if cause.condemn is None:
+    if cause.condemn is None or facts.quarantined(facts.current.digest):
+        # What is condemned already stays so, with its own reason and its own count of reverts.
         return entries
     unusable = cause.condemn is RevisionPhase.UNUSABLE
     entry = QuarantineEntry(

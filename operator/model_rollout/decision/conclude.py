@@ -6,7 +6,6 @@ from model_rollout.api.status import (
     LastTransaction,
     Phase,
     Transaction,
-    TransactionKind,
 )
 from model_rollout.decision.begin import without_entries
 from model_rollout.decision.facts import Facts
@@ -56,13 +55,17 @@ def conclude(
 
 def refused(facts: Facts, transaction: Transaction, message: str) -> Decision:
     """Return the decision that ends a transaction of which nothing is written."""
-    lift = condemned_by_intent(transaction)
+    lift = condemned_by_intent(facts, transaction)
     return conclude(facts, transaction, Reason.REFUSED, message, phase=Phase.FAILED, lift=lift)
 
 
-def condemned_by_intent(transaction: Transaction) -> tuple[int, ...]:
+def condemned_by_intent(facts: Facts, transaction: Transaction) -> tuple[int, ...]:
     """Return what the intent condemned: it is not where nothing was written, unless it was before."""
-    return () if transaction.kind is TransactionKind.REVERT else (transaction.from_,)
+    return tuple(
+        entry.revision
+        for entry in facts.status.quarantine
+        if entry.revision == transaction.from_ and entry.since == transaction.started_at
+    )
 
 
 def condemned_by_chain(facts: Facts, transaction: Transaction) -> tuple[int, ...]:

@@ -166,7 +166,7 @@ def _undone(facts: Facts, transaction: Transaction, why: str) -> Decision:
         outcome,
         message,
         phase=Phase.FAILED if was_refused or why else Phase.PROGRESSING,
-        lift=condemned_by_intent(transaction) if was_refused else (),
+        lift=condemned_by_intent(facts, transaction) if was_refused else (),
     )
 
 

@@ -216,6 +216,19 @@ def test_condemned_again_replaces_the_entry() -> None:
     assert found.phase is RevisionPhase.QUARANTINED
 
 
+def test_switch_keeps_the_quarantine_that_is_there_with_its_count_of_reverts() -> None:
+    seen = SwitchStatus(value=KillSwitch.ROLLBACK, since=NOW)
+    known = entry(SECOND, reverts=1)
+    decision = decide(
+        facts(
+            spec=spec(killSwitch="Rollback"),
+            status={"kill_switch": seen, "quarantine": (known,)},
+        )
+    )
+    assert decision.reason is Reason.SWITCH_ROLLBACK
+    assert decision.status.quarantine == (known,)
+
+
 def test_only_components_can_be_restored() -> None:
     other_rest = candidate(2, "m:1")
     first = revision(1, rest="debug")

@@ -36,9 +36,10 @@ CROWDED = Pods(unschedulable="Unschedulable: 0/3 nodes are available")
 
 
 def applying(image: str = "m:2", rest: str = "info", **changes: Any) -> Facts:
-    """The intent is written; the workload holds `image`."""
+    """The intent is written, with the quarantine; the workload holds `image`."""
     flight = transaction(SECOND, FIRST, **changes.pop("flight", {}))
-    status = {"transaction": flight, "quarantine": (entry(SECOND),)} | changes.pop("status", {})
+    condemned = entry(SECOND, since=flight.started_at)
+    status = {"transaction": flight, "quarantine": (condemned,)} | changes.pop("status", {})
     return facts(live=deployment(image, rest), status=status, **changes)
 
 
@@ -104,8 +105,11 @@ def test_transaction_is_abandoned(found: Facts, outcome: Reason, lifted: bool) -
     assert (decision.status.quarantine == ()) is lifted
 
 
-def test_refused_revert_keeps_the_quarantine_that_was_there_before() -> None:
-    decision = decide(applying(flight={"kind": TransactionKind.REVERT}, refused="denied"))
+@pytest.mark.parametrize("kind", [TransactionKind.REVERT, TransactionKind.SWITCH])
+def test_refused_rollback_keeps_the_quarantine_that_was_there_before(kind: TransactionKind) -> None:
+    status = {"quarantine": (entry(SECOND, since=NOW - 3600.0),)}
+    decision = decide(applying(flight={"kind": kind}, refused="denied", status=status))
+    assert decision.reason is Reason.REFUSED
     assert [e.revision for e in decision.status.quarantine] == [2]
 
 
