@@ -89,9 +89,15 @@ def _serves_no_more(facts: Facts) -> ModelRolloutStatus:
 
 
 def _unchanged(facts: Facts, live: Content) -> bool:
-    """The same content in a workload that was deleted and created again has yet to come up."""
+    """The same content in a workload that was deleted and created again has yet to come up.
+
+    One whose ModelRevision was deleted is recorded anew: without it, it can neither become Stable
+    nor be a target.
+    """
     current, workload = facts.current, facts.workload
     if current is None or workload is None or current.digest != live.digest:
+        return False
+    if facts.current_revision is None:
         return False
     return current.workload_uid in ("", workload.uid)
 

@@ -81,6 +81,15 @@ def test_workload_that_was_recreated_has_yet_to_come_up(image: str) -> None:
     assert decision.status.current.serving_since is None
 
 
+def test_revision_whose_object_was_deleted_is_recorded_anew() -> None:
+    late = current(SECOND, since=NOW - 90000.0, serving_since=NOW - 86400.0)
+    decision = decide(facts(revisions=(FIRST,), status={"current": late}))
+    assert decision.reason is Reason.NEW_REVISION
+    assert decision.create[0].spec.digest == SECOND.spec.digest
+    assert decision.status.current is not None
+    assert decision.status.current.revision == 3
+
+
 def test_numbers_are_never_used_twice() -> None:
     gone = entry(revision(7, "m:7"))
     decision = decide(facts(live=deployment("m:8"), status={"quarantine": (gone,)}))
