@@ -19,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write golden files instead of comparing"
     )
+    parser.addoption(
+        "--machine-runs",
+        type=int,
+        metavar="N",
+        help="runs of the state machine, with random seeds instead of always the same",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
