@@ -6,6 +6,7 @@ from model_rollout.api.status import (
     LastTransaction,
     Phase,
     Transaction,
+    TransactionKind,
 )
 from model_rollout.decision.begin import without_entries
 from model_rollout.decision.facts import Facts
@@ -61,10 +62,14 @@ def refused(facts: Facts, transaction: Transaction, message: str) -> Decision:
 
 def condemned_by_intent(facts: Facts, transaction: Transaction) -> tuple[int, ...]:
     """Return what the intent condemned: it is not where nothing was written, unless it was before."""
+    by_switch = transaction.kind is TransactionKind.SWITCH
     return tuple(
         entry.revision
         for entry in facts.status.quarantine
-        if entry.revision == transaction.from_ and entry.since == transaction.started_at
+        if entry.revision == transaction.from_
+        # What was there before was reverted, or has a reason of its own.
+        and entry.reverts == 0
+        and (not by_switch or entry.reason == Reason.SWITCH_ROLLBACK)
     )
 
 

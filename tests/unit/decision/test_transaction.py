@@ -36,10 +36,9 @@ CROWDED = Pods(unschedulable="Unschedulable: 0/3 nodes are available")
 
 
 def applying(image: str = "m:2", rest: str = "info", **changes: Any) -> Facts:
-    """The intent is written, with the quarantine; the workload holds `image`."""
+    """The intent is written; the workload holds `image`."""
     flight = transaction(SECOND, FIRST, **changes.pop("flight", {}))
-    condemned = entry(SECOND, since=flight.started_at)
-    status = {"transaction": flight, "quarantine": (condemned,)} | changes.pop("status", {})
+    status = {"transaction": flight, "quarantine": (entry(SECOND),)} | changes.pop("status", {})
     return facts(live=deployment(image, rest), status=status, **changes)
 
 
@@ -105,9 +104,15 @@ def test_transaction_is_abandoned(found: Facts, outcome: Reason, lifted: bool) -
     assert (decision.status.quarantine == ()) is lifted
 
 
-@pytest.mark.parametrize("kind", [TransactionKind.REVERT, TransactionKind.SWITCH])
-def test_refused_rollback_keeps_the_quarantine_that_was_there_before(kind: TransactionKind) -> None:
-    status = {"quarantine": (entry(SECOND, since=NOW - 3600.0),)}
+@pytest.mark.parametrize(
+    ("kind", "reverts"),
+    [(TransactionKind.REVERT, 1), (TransactionKind.ROLLBACK, 1), (TransactionKind.SWITCH, 0)],
+    ids=["revert", "a revert that went on to the next candidate", "switch"],
+)
+def test_refused_rollback_keeps_the_quarantine_that_was_there_before(
+    kind: TransactionKind, reverts: int
+) -> None:
+    status = {"quarantine": (entry(SECOND, reverts=reverts),)}
     decision = decide(applying(flight={"kind": kind}, refused="denied", status=status))
     assert decision.reason is Reason.REFUSED
     assert [e.revision for e in decision.status.quarantine] == [2]

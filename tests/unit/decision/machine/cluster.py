@@ -155,7 +155,7 @@ class Cluster:
             raise Conflict(f"{name} already exists")
         self.revisions[name] = body
 
-    def patch(self, operations: tuple[Json, ...]) -> None:
+    def patch(self, operations: tuple[Json, ...], *, dry_run: bool) -> None:
         """Patch the workload as the API server does."""
         if self.workload is None:
             raise NotFound("deployment")
@@ -165,7 +165,8 @@ class Cluster:
             patched = apply_patch(self.workload, operations)
         except jsonpatch.JsonPatchTestFailed as error:
             raise TestFailed(str(error)) from None
-        self.edit(patched)
+        if not dry_run:
+            self.edit(patched)
 
     # What is to be seen.
 

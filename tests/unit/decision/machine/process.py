@@ -12,7 +12,7 @@ from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.decision.decide import decide
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.observed import read_workload
-from model_rollout.decision.outcome import Decision
+from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.projection import prunable, revision_changes
 from model_rollout.decision.status import complete, material
 from model_rollout.engine.gather import counts_for
@@ -20,12 +20,15 @@ from model_rollout.ports.kubernetes import ApiError, Conflict, NotFound, Rejecte
 from model_rollout.revisions.canonical import Json, digest, normalised_template
 from model_rollout.revisions.content import Content, read_content
 from model_rollout.revisions.history import parse_revision, revision_body
+from model_rollout.revisions.objects import Write
 from unit.decision.builders import REF, template
 from unit.decision.machine.cluster import Cluster
 from unit.decision.machine.measurements import METRICS, Measurements
 from unit.decision.machine.watcher import Patched, Stored, Watcher
 
 ROUNDS = 12
+"""As `engine/checker.py`: what is not done then goes on at the next check."""
+MOST_UNFINISHED = 5
 ACTING = METRICS[:2]
 
 
@@ -57,10 +60,11 @@ class Process:
         """The watch of the workload brings nothing new."""
         self.prometheus = True
         self.written: list[str] = []
-        self._unfinished = False
+        self._unfinished = 0
         self._view: Json | None = None
         self._revisions: dict[str, Json] | None = None
         self._refused = ("", "")
+        self._preflighted = ""
         self._seen: tuple[str, float] = ("", 0.0)
         self._read()
 
@@ -76,13 +80,13 @@ class Process:
             for _ in range(ROUNDS):
                 decision = self._round()
                 if not decision.again:
-                    self._unfinished = False
+                    self._unfinished = 0
                     return decision
         except ApiError:
             return None
-        # Without a cooldown, refused rollbacks follow one another until the budget is used up.
-        assert not self._unfinished, f"no end: {self.written[-ROUNDS:]}"
-        self._unfinished = True
+        # Without a cooldown, refused chains follow one another until the budget is used up.
+        self._unfinished += 1
+        assert self._unfinished < MOST_UNFINISHED, f"no end: {self.written[-ROUNDS:]}"
         return None
 
     def _round(self) -> Decision:
@@ -136,6 +140,7 @@ class Process:
             earlier=() if status.current else self._earlier(),
             taken_by=cluster.taken_by,
             unquarantine=cluster.unquarantine,
+            preflighted=bool(status.transaction and self._preflighted == status.transaction.id),
             refused=refusal if status.transaction and refused_id == status.transaction.id else "",
             prometheus_problem="" if self.prometheus else "write spec.prometheus.url",
         )
@@ -213,31 +218,40 @@ class Process:
     # Act.
 
     def _act(self, facts: Facts, decision: Decision) -> None:
-        if decision.patch:
-            self._write("patch", lambda: self._patch(facts, decision))
+        dry_run = decision.action is Action.PREFLIGHT
+        for write in decision.writes:
+            assert isinstance(write, Write)
+            what = "dry run" if dry_run else "patch"
+            self._write(what, lambda write=write: self._patch(facts, write, dry_run=dry_run))
 
-    def _patch(self, facts: Facts, decision: Decision) -> None:
-        cluster = self._cluster
+    def _patch(self, facts: Facts, write: Write, *, dry_run: bool) -> None:
+        cluster, transaction = self._cluster, self._cluster.status.transaction
         if cluster.spec.kill_switch is KillSwitch.PAUSE:
             return
         before = cluster.workload
         try:
-            cluster.patch(decision.patch)
+            cluster.patch(write.patch, dry_run=dry_run)
         except TestFailed:
             self._read()
             assert not self._is_unchanged(facts), "the patch does not fit what it was made for"
         except NotFound:
             self._read()
         except Rejected as error:
-            transaction = cluster.status.transaction
             self._refused = (transaction.id if transaction else "", str(error))
         else:
-            self._read()
-            assert before is not None
-            assert self._view is not None
-            patched = Patched(cluster.now, cluster.spec, cluster.status, before, self._view)
-            for watcher in self._watchers:
-                watcher.patched(patched, facts.revisions)
+            if dry_run:
+                self._preflighted = transaction.id if transaction else ""
+            else:
+                self._told(facts, before)
+
+    def _told(self, facts: Facts, before: Json | None) -> None:
+        self._read()
+        assert before is not None
+        assert self._view is not None
+        cluster = self._cluster
+        patched = Patched(cluster.now, cluster.spec, cluster.status, before, self._view)
+        for watcher in self._watchers:
+            watcher.patched(patched, facts.revisions)
 
     def _is_unchanged(self, facts: Facts) -> bool:
         view, decided = self._view, facts.workload

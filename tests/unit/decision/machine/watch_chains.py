@@ -68,7 +68,7 @@ class Chain(Watcher):
         if begun is None:
             return
         if before is not None and stored.chained:
-            assert begun.reason == Reason.TARGET_UNUSABLE
+            assert begun.reason in (Reason.TARGET_UNUSABLE, Reason.TARGET_REFUSED)
             assert begun.tried[: len(before.tried)] == before.tried
         else:
             self._been = set()

@@ -10,6 +10,9 @@ from unit.decision.machine.watcher import Patched, Stored, Watcher
 
 BAKE = 120.0
 
+_CONDEMNS_NOTHING = (Reason.ROLLOUT_FAILED, Reason.TARGET_REFUSED)
+"""A full cluster says nothing about the revision, and a refusal nothing new about it."""
+
 
 class Numbers(Watcher):
     """The number of a revision is never used for another content."""
@@ -60,7 +63,7 @@ class Quarantine(Watcher):
     """Who comes into quarantine, who gets out of it and why, and that reverts are bounded."""
 
     def __init__(self) -> None:
-        self._before_intent = False
+        self._before_chain = False
         self._reverts: dict[str, int] = {}
 
     def stored(self, stored: Stored) -> None:
@@ -74,12 +77,13 @@ class Quarantine(Watcher):
             return
         left = stored.facts.by_number.get(begun.from_)
         digest = stored.before.current.digest if stored.before.current else ""
-        self._before_intent = digest in before
+        if not stored.chained:
+            self._before_chain = digest in before
         if begun.kind is TransactionKind.REVERT:
             assert digest in before, "only what is condemned is reverted"
             self._reverts[digest] = self._reverts.get(digest, 0) + 1
             assert self._reverts[digest] <= stored.facts.spec.quarantine.max_reverts
-        elif left is not None and begun.reason != Reason.ROLLOUT_FAILED:
+        elif left is not None and begun.reason not in _CONDEMNS_NOTHING:
             assert digest in after, "what is left is condemned with the intent"
 
     def _let_out(self, stored: Stored, entry: QuarantineEntry) -> None:
@@ -91,7 +95,7 @@ class Quarantine(Watcher):
         assert ended is not None, f"{reason} let {entry.revision} out"
         assert reason in (Reason.STILL_BREACHED, Reason.REFUSED)
         assert entry.phase is RevisionPhase.QUARANTINED or reason is Reason.REFUSED
-        assert not self._before_intent or ended.tried[0] != ended.from_, "it was condemned before"
+        assert not self._before_chain or ended.tried[0] != ended.from_, "it was condemned before"
         assert reason is Reason.REFUSED or ended.metrics, "no metric condemned it"
 
 
