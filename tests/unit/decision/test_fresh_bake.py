@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from model_rollout.analysis.measurement import State
 from model_rollout.decision.clocks import brought_up_to_date
 from model_rollout.decision.decide import decide
 from model_rollout.decision.reasons import Reason
@@ -29,6 +30,13 @@ def baking(**clocks: Any) -> dict[str, Any]:
 )
 def test_bake_counts_anew_after_a_breach(clocks: dict[str, Any], reason: Reason) -> None:
     assert decide(facts(status=baking(**clocks))).reason is reason
+
+
+def test_breach_that_was_not_clear_since_holds_the_promotion_back() -> None:
+    """The last answer is missing, which is neither a breach nor the end of one."""
+    unanswered = report(state=State.NO_DATA, answered=False)
+    found = facts(status=baking(breached_since=NOW - 7200.0), reports=(unanswered,))
+    assert decide(found).reason is Reason.BAKING
 
 
 @pytest.mark.parametrize(
