@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from support.faults import Write
+from support.faults import Request, Write
 from support.metrics_source import quality
 from support.scenario import BAD, COMPONENTS, GOOD, NAME, Json, Scenario, deployment, version_of
 
@@ -47,7 +47,11 @@ def is_snapshot(body: Json) -> bool:
 def maps_written(case: Scenario, *, committed: bool = True) -> list[str]:
     """The operator's writes of ConfigMaps other than snapshots."""
     writes = case.proxy.writes("configmaps", committed=committed)
-    return [str(w.request) for w in writes if not is_snapshot(w.answer or {"metadata": {}})]
+    return [str(w.request) for w in writes if not _keeps_contents(w.request)]
+
+
+def _keeps_contents(request: Request) -> bool:
+    return request.method == "POST" and is_snapshot(request.json)
 
 
 def objects_written(case: Scenario) -> list[str]:
