@@ -54,9 +54,9 @@ def _keeps_contents(request: Request) -> bool:
     return request.method == "POST" and is_snapshot(request.json)
 
 
-def objects_written(case: Scenario) -> list[str]:
+def objects_written(case: Scenario, *, committed: bool = False) -> list[str]:
     """The operator's writes of what serves: the Deployment and the prompt, refused ones included."""
-    writes = case.proxy.writes("configmaps", "deployments", committed=False)
+    writes = case.proxy.writes("configmaps", "deployments", committed=committed)
     return [str(w.request) for w in writes if w.request.name in (NAME, PROMPT)]
 
 
