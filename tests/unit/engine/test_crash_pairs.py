@@ -74,12 +74,14 @@ class MortalCluster(FakeCluster):
             here, self.sent = self.sent == self.death.at, self.sent + 1
             if here and not self.death.after:
                 raise Killed
-            answer = await method(*arguments, **options)
-            if isinstance(arguments[0], Write):
-                self.written.append(f"{arguments[0].ref.kind} {arguments[0].ref.name}")
-            if here:
-                raise Killed
-            return answer
+            try:
+                answer = await method(*arguments, **options)
+                if isinstance(arguments[0], Write):
+                    self.written.append(f"{arguments[0].ref.kind} {arguments[0].ref.name}")
+                return answer
+            finally:
+                if here:
+                    raise Killed  # whatever was answered
 
         return call
 

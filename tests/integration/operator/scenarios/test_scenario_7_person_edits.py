@@ -59,3 +59,19 @@ def test_edit_of_the_same_field_wins_and_the_prompt_is_put_back(case: Scenario) 
     assert objects_written(case)[:3] == [*written, f"PATCH configmaps {PROMPT}"]
     statuses = [w.status for w in case.patches(committed=False)[:1]]
     assert statuses == [422], "the Deployment itself was never written"
+
+
+def test_half_of_a_rollback_that_a_person_makes_by_hand_is_not_taken_back(case: Scenario) -> None:
+    """They write the weights of the target beside an image of their own: both are theirs."""
+    bundle = Bundle(case)
+    bundle.stable()
+    weights = [{"name": "MODEL_URI", "value": "s3://models/v1"}]
+    theirs = deployment("v3", container={"env": weights})
+    at_the_last_moment(case, lambda: case.site.kube.apply(theirs, case.namespace, manager="anna"))
+    bundle.deploy("v2", EVIL)
+    last = case.wait_for_outcome("ConcurrentEdit")
+    assert "anna changed image while revision" in last["message"]
+    assert "prompt is put back to where it was" in last["message"]
+    [container] = case.workload()["spec"]["template"]["spec"]["containers"]
+    assert (container["image"], container["env"]) == ("model:v3", weights)
+    assert [w.status for w in case.patches(committed=False)[:1]] == [422]
