@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from support.bundle import EVIL, KIND, PROMPT, Bundle, objects_written
-from support.faults import writing
+from support.bundle import EVIL, KIND, PROMPT, Bundle, held, objects_written
+from support.faults import Match, writing
 from support.scenario import NAME, Scenario, deployment
 
 PATCH = writing("deployments", "PATCH")
 
 
-def at_the_last_moment(case: Scenario, do: Any) -> None:
-    """The prompt is written already, and the patch of the Deployment is on its way."""
+def at_the_last_moment(case: Scenario, do: Any, match: Match = PATCH) -> None:
+    """By default the prompt is written already, and the patch of the Deployment is on its way."""
 
     def act(_: object) -> None:
         do()
 
-    case.proxy.before(PATCH, act)
+    case.proxy.before(match, act)
 
 
 def test_edit_of_something_else_is_kept(case: Scenario) -> None:
@@ -75,3 +75,21 @@ def test_half_of_a_rollback_that_a_person_makes_by_hand_is_not_taken_back(case: 
     [container] = case.workload()["spec"]["template"]["spec"]["containers"]
     assert (container["image"], container["env"]) == ("model:v3", weights)
     assert [w.status for w in case.patches(committed=False)[:1]] == [422]
+
+
+def test_annotation_of_the_prompt_is_kept(case: Scenario) -> None:
+    """It had none, which the patch tests: it is made anew over the one that is there now."""
+    bundle = Bundle(case)
+    bundle.stable()
+    note = {"metadata": {"annotations": {"example.com/ticket": "4711"}}}
+    at_the_last_moment(
+        case,
+        lambda: case.edit(note, kind="ConfigMap", name=PROMPT),
+        writing("configmaps", "PATCH"),
+    )
+    bundle.deploy("v2", EVIL)
+    case.wait_for_outcome("Succeeded")
+    assert held(case)["metadata"]["annotations"]["example.com/ticket"] == "4711"
+    assert bundle.live() == ("v1", KIND)
+    assert [w.status for w in case.proxy.writes("configmaps", committed=False)][-2:] == [422, 200]
+    assert case.status()["attempts"] == 1
