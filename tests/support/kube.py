@@ -38,9 +38,11 @@ _GROUPS = {
         "apis/admissionregistration.k8s.io/v1",
         "validatingadmissionpolicybindings",
     ),
+    "HorizontalPodAutoscaler": ("apis/autoscaling/v2", "horizontalpodautoscalers"),
     "Namespace": ("api/v1", "namespaces"),
+    "Node": ("api/v1", "nodes"),
 }
-_CLUSTER_WIDE = frozenset({"Namespace", "ClusterRole", "ClusterRoleBinding"})
+_CLUSTER_WIDE = frozenset({"Namespace", "Node", "ClusterRole", "ClusterRoleBinding"})
 
 
 class Kube:
@@ -82,6 +84,19 @@ class Kube:
     def json_patch(self, kind: str, namespace: str, name: str, operations: list[Json]) -> Json:
         path = _path(kind, namespace, name) + "?fieldManager=kubectl-edit"
         return self._send("PATCH", path, operations, "application/json-patch+json")
+
+    def strategic(self, kind: str, namespace: str, name: str, patch: Json) -> Json:
+        """A strategic merge patch, as `kubectl edit` sends."""
+        path = _path(kind, namespace, name) + "?fieldManager=kubectl-edit"
+        return self._send("PATCH", path, patch, "application/strategic-merge-patch+json")
+
+    def scale(self, namespace: str, name: str, replicas: int) -> Json:
+        """Scale a Deployment through its subresource, as a HorizontalPodAutoscaler does."""
+        path = (
+            _path("Deployment", namespace, name) + "/scale?fieldManager=horizontal-pod-autoscaler"
+        )
+        body = {"spec": {"replicas": replicas}}
+        return self._send("PATCH", path, body, "application/merge-patch+json")
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete, dependents in the background; that it is gone already is no error."""

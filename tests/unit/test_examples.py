@@ -8,6 +8,7 @@ import yaml
 
 from model_rollout.analysis.evidence import begin, report
 from model_rollout.api.rollout import ModelRolloutSpec
+from model_rollout.decision.goals import fallback_problem
 from model_rollout.engine.rulebook import Circumstances, RuleBook
 from model_rollout.engine.store import Store
 from model_rollout.revisions.canonical import Json
@@ -26,6 +27,7 @@ def of_kind(kind: str) -> list[Json]:
 
 
 DEPLOYMENTS = {body["metadata"]["name"]: body for body in of_kind("Deployment")}
+CONFIG_MAPS = {body["metadata"]["name"]: body for body in of_kind("ConfigMap")}
 
 
 def deployed(spec: ModelRolloutSpec) -> Revision:
@@ -34,7 +36,7 @@ def deployed(spec: ModelRolloutSpec) -> Revision:
     body = DEPLOYMENTS.get(spec.target_ref.name)
     if body is None:
         return some
-    found = read_content(body["spec"]["template"], spec.components)
+    found = read_content(body["spec"]["template"], spec.components, CONFIG_MAPS)
     assert isinstance(found, Content), found
     return replace(some, spec=new_revision(REF, 2, found).spec)
 
@@ -51,6 +53,24 @@ def test_metrics_of_an_example_can_be_judged(body: Json) -> None:
     reports = [report(begin(rule, 0.0, 0.0), rule, 1.0) for rule in rules.rules]
     assert [told.message for told in reports if told.unavailable] == []
     assert not hasattr(rules.when, "message")
+
+
+def test_contents_of_the_config_maps_of_an_example_are_read() -> None:
+    (body,) = (b for b in of_kind("ModelRollout") if b["metadata"]["name"] == "rag")
+    spec = ModelRolloutSpec.model_validate(body["spec"])
+    values = {value.name: value for value in deployed(spec).spec.components}
+    assert values["prompt"].config_map == "rag-prompt"
+    assert values["index"].config_map == "rag-index-7g2b9k5h4c"
+    blamed = {name for metric in spec.metrics for name in metric.blames}
+    assert blamed == {"prompt", "index", "policy"} < values.keys()
+
+
+@pytest.mark.parametrize("body", of_kind("ModelRollout"), ids=lambda b: b["metadata"]["name"])
+def test_what_an_example_names_is_a_component(body: Json) -> None:
+    spec = ModelRolloutSpec.model_validate(body["spec"])
+    assert fallback_problem(spec) == ""
+    names = {component.name for component in spec.components}
+    assert {name for metric in spec.metrics for name in metric.blames} <= names
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from model_rollout.api.component import Component, Restart
 from model_rollout.api.revision import ComponentKind, ComponentValue
 from model_rollout.decision.facts import Facts
-from model_rollout.revisions.canonical import TRANSACTION_ANNOTATION
+from model_rollout.revisions.canonical import TRANSACTION_ANNOTATION, Json
 from model_rollout.revisions.configmaps import created_write, restoring_write
 from model_rollout.revisions.content import same_value
 from model_rollout.revisions.objects import HttpWrite, Write, config_map_ref, ref_of
@@ -46,6 +46,27 @@ def progress(facts: Facts, before: Values, wanted: Values) -> Progress:
         elif not at_target:
             foreign.append(name)
     return Progress(tuple(left), tuple(applied), tuple(foreign))
+
+
+def written_by(facts: Facts, names: tuple[str, ...], transaction: str) -> tuple[str, ...]:
+    """Return those of the components that this transaction wrote.
+
+    What somebody else brought to the same value is theirs. Servers do not say who wrote a value.
+    """
+    live = {value.name: value for value in facts.live.components} if facts.live else {}
+    ours = []
+    for component in facts.spec.components:
+        map_ = component.config_map
+        if component.name not in names:
+            continue
+        if map_ is not None and map_.volume is None:
+            body = facts.config_maps.get(live[component.name].config_map or "")
+            if body is None or _annotated(body["metadata"]) != transaction:
+                continue
+        elif component.http is None and not restarted_by(facts, transaction):
+            continue
+        ours.append(component.name)
+    return tuple(ours)
 
 
 def writes(
@@ -122,8 +143,12 @@ def restarts(facts: Facts, before: Values, wanted: Values) -> bool:
 def restarted_by(facts: Facts, transaction: str) -> bool:
     """Tell whether the pod template was written by this transaction."""
     template = facts.workload.body["spec"]["template"] if facts.workload else {}
-    annotations = (template.get("metadata") or {}).get("annotations") or {}
-    return bool(annotations.get(TRANSACTION_ANNOTATION) == transaction)
+    return _annotated(template.get("metadata") or {}) == transaction
+
+
+def _annotated(metadata: Json) -> str | None:
+    found: str | None = (metadata.get("annotations") or {}).get(TRANSACTION_ANNOTATION)
+    return found
 
 
 def merged(live: Values, target: Values, scope: frozenset[str]) -> Values:

@@ -14,6 +14,7 @@ from model_rollout.decision.plan import (
     restarted_by,
     restarts,
     writes,
+    written_by,
 )
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold
@@ -96,24 +97,24 @@ def _edited(facts: Facts, transaction: Transaction, done: Progress) -> Decision:
             f"{who} changed {listed(list(done.foreign))} while revision {transaction.from_} was to "
             "be rolled back; that change stands"
         )
-    if done.applied:
-        return _undo(facts, transaction, done, Reason.CONCURRENT_EDIT, message)
+    if ours := written_by(facts, done.applied, transaction.id):
+        return _undo(facts, transaction, ours, Reason.CONCURRENT_EDIT, message)
     message += " and nothing was written"
     return conclude(facts, transaction, Reason.CONCURRENT_EDIT, message)
 
 
 def _refused(facts: Facts, transaction: Transaction, done: Progress, message: str) -> Decision:
     """Nothing was written yet: the next candidate. Something was: put it back."""
-    if done.applied:
-        return _undo(facts, transaction, done, Reason.REFUSED, message)
+    if ours := written_by(facts, done.applied, transaction.id):
+        return _undo(facts, transaction, ours, Reason.REFUSED, message)
     further = go_on(facts, transaction, Reason.TARGET_REFUSED, message, None)
     return further or refused(facts, transaction, message)
 
 
 def _undo(
-    facts: Facts, transaction: Transaction, done: Progress, outcome: Reason, message: str
+    facts: Facts, transaction: Transaction, ours: tuple[str, ...], outcome: Reason, message: str
 ) -> Decision:
-    message = clipped(f"{message}; {listed(list(done.applied))} is put back to where it was")
+    message = clipped(f"{message}; {listed(list(ours))} is put back to where it was")
     undone = transaction.model_copy(
         update={
             "stage": Stage.COMPENSATING,
@@ -139,14 +140,14 @@ def _compensating(
 ) -> Decision:
     """Put back what was written, and nothing that somebody else wrote since."""
     before, after = source.spec.components, wanted.spec.components
-    done = progress(facts, before, after)
-    if facts.live is None or not done.applied:
+    ours = written_by(facts, progress(facts, before, after).applied, transaction.id)
+    # Pods that have read what is taken back have to read again.
+    restart = restarted_by(facts, transaction.id) and restarts(facts, before, after)
+    if facts.live is None or not (ours or restart):
         return _undone(facts, transaction, "")
     if facts.refused:
         return _undone(facts, transaction, facts.refused)
-    back = merged(facts.live.components, before, frozenset(done.applied))
-    # Pods that have read what is taken back have to read again.
-    restart = restarted_by(facts, transaction.id) and restarts(facts, before, after)
+    back = merged(facts.live.components, before, frozenset(ours))
     try:
         left = writes(facts, back, f"{transaction.id}-undo", restart=restart)
     except Unrestorable as error:

@@ -104,7 +104,11 @@ class Actor:
         body = await self._read_again(write.ref)
         if body is None or write.read is None:
             return body is write.read
-        same = body["metadata"]["uid"] == write.read["metadata"]["uid"]
+        # A patch tests the annotations too, of a map that had none.
+        same = all(
+            body["metadata"].get(part) == write.read["metadata"].get(part)
+            for part in ("uid", "annotations")
+        )
         return same and all(body.get(part) == write.read.get(part) for part in _WRITTEN)
 
     async def _read_again(self, ref: ObjectRef) -> Json | None:

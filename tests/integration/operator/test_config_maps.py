@@ -5,41 +5,19 @@ from typing import Any
 import pytest
 
 from localcluster.waiting import wait_until
+from support.bundle import (
+    BUNDLE,
+    PROMPT,
+    config_map,
+    held,
+    is_snapshot,
+    maps_written,
+    write_prompt,
+)
 from support.faults import writing
 from support.scenario import COMPONENTS, NAME, Json, Scenario, deployment
 
-PROMPT = "prompt"
-SYSTEM = {"name": "prompt", "configMap": {"name": PROMPT, "keys": ["system.txt"]}}
-BUNDLE = [*COMPONENTS, SYSTEM]
 ANNOTATION = "modelrollout.dev/transaction"
-
-
-def config_map(name: str = PROMPT, *, data: Json | None = None, binary: Json | None = None) -> Json:
-    body: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
-    return body | {"data": data or {}, "binaryData": binary or {}}
-
-
-def write_prompt(case: Scenario, text: str, *, name: str = PROMPT, **other: str) -> Json:
-    """Apply the ConfigMap, as a pipeline does."""
-    return case.site.kube.apply(
-        config_map(name, data={"system.txt": text, **other}), case.namespace
-    )
-
-
-def held(case: Scenario, name: str = PROMPT) -> Json:
-    found = case.site.kube.get("ConfigMap", case.namespace, name)
-    assert found is not None, f"there is no ConfigMap {name}"
-    return found
-
-
-def maps_written(case: Scenario) -> list[str]:
-    """The operator's writes of ConfigMaps other than snapshots."""
-    writes = case.proxy.writes("configmaps")
-    return [str(write.request) for write in writes if not is_snapshot(write.answer)]
-
-
-def is_snapshot(body: Json) -> bool:
-    return "modelrollout.dev/snapshot" in body["metadata"].get("labels", {})
 
 
 def turn_bad(case: Scenario) -> None:
@@ -149,40 +127,6 @@ def clock_is_past_the_pods(case: Scenario) -> bool:
     return bool(made > max(pod["metadata"]["creationTimestamp"] for pod in pods))
 
 
-def test_person_who_edits_the_workload_in_between_wins_and_the_prompt_is_put_back(
-    case: Scenario,
-) -> None:
-    write_prompt(case, "be helpful")
-    case.stable("v1", components=BUNDLE)
-    case.proxy.before(writing("deployments", "PATCH"), lambda _: interfere(case))
-    case.site.source.publish(case.namespace, 0.4)
-    write_prompt(case, "be evil")
-    case.deploy("v2")
-    last = case.wait_for_outcome("ConcurrentEdit")
-    assert "prompt is put back to where it was" in last["message"]
-    assert held(case)["data"] == {"system.txt": "be evil"}
-    assert case.version() == "v3"
-
-
-def interfere(case: Scenario) -> None:
-    case.deploy("v3")
-
-
-def test_shared_map_is_refused_before_anything_is_written(case: Scenario) -> None:
-    write_prompt(case, "be helpful")
-    case.deploy("v1", name="other")
-    case.guard(name="other", target="other", components=BUNDLE)
-    case.stable("v1", components=BUNDLE)
-    turn_bad(case)
-    write_prompt(case, "be evil")
-    status = case.wait_for_reason("SharedComponent")
-    assert "write shared: true in both" in status["message"]
-    assert case.condition("SharedComponent")["status"] == "True"
-    case.operator.wait_for_checks(3)
-    assert maps_written(case) == []
-    assert case.patches() == []
-
-
 def test_contents_of_forgotten_revisions_are_deleted(case: Scenario) -> None:
     write_prompt(case, "one")
     case.stable("v1", components=BUNDLE, history={"limit": 2})
@@ -219,3 +163,28 @@ def test_snapshot_that_was_deleted_is_not_guessed(case: Scenario, prune: bool) -
     else:
         case.wait_for(lambda status: status.get("lastTransaction"), "the transaction ended")
         assert held(case)["data"] == {"system.txt": "be helpful"}
+
+
+def test_pods_that_read_what_is_taken_back_are_restarted_again(case: Scenario) -> None:
+    """Two prompts and no other change: the Deployment is only written to restart the pods."""
+    rules = {"name": "rules", "configMap": {"name": "rules"}}
+    write_prompt(case, "be helpful")
+    write_prompt(case, "be polite", name="rules")
+    case.stable("v1", components=[*BUNDLE, rules], analysis={"settle": "2s"})
+
+    def act(_: object) -> None:
+        write_prompt(case, "be quiet", name="rules")
+
+    case.proxy.after(writing("deployments", "PATCH"), act)
+    turn_bad(case)
+    write_prompt(case, "be evil")
+    write_prompt(case, "be rude", name="rules")
+    last = case.wait_for_outcome("ConcurrentEdit")
+    assert "prompt is put back to where it was" in last["message"]
+    assert held(case)["data"] == {"system.txt": "be evil"}
+    assert held(case, "rules")["data"] == {"system.txt": "be quiet"}
+    annotations = [
+        write.answer["spec"]["template"]["metadata"]["annotations"][ANNOTATION]
+        for write in case.patches()[:2]
+    ]
+    assert annotations == [last["id"], f"{last['id']}-undo"]

@@ -1,78 +1,16 @@
 """The API server refuses the patch: said once, terminal for the transaction, nobody condemned."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from localcluster.controlplane import KubectlError
-from localcluster.waiting import wait_until
 from support.metrics_source import quality
-from support.scenario import GOOD, NAME, SERVICE_ACCOUNT, SYSTEM_NAMESPACE, Scenario
-
-OPERATOR = f"system:serviceaccount:{SYSTEM_NAMESPACE}:{SERVICE_ACCOUNT}"
-
-
-@contextmanager
-def policy(case: Scenario) -> Iterator[None]:
-    """Have admission refuse what the operator writes to Deployments of this namespace."""
-    name = f"freeze-{case.namespace}"
-    group = "admissionregistration.k8s.io/v1"
-    rule = {
-        "apiGroups": ["apps"],
-        "apiVersions": ["v1"],
-        "operations": ["UPDATE"],
-        "resources": ["deployments"],
-    }
-    expression = f"request.userInfo.username != '{OPERATOR}'"
-    spec = {
-        "failurePolicy": "Fail",
-        "matchConstraints": {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": case.namespace}},
-            "resourceRules": [rule],
-        },
-        "validations": [{"expression": expression, "message": "models are frozen until Monday"}],
-    }
-    kube = case.site.kube
-    kube.create(
-        {
-            "apiVersion": group,
-            "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": name},
-            "spec": spec,
-        }
-    )
-    kube.create(
-        {
-            "apiVersion": group,
-            "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name},
-            "spec": {"policyName": name, "validationActions": ["Deny"]},
-        }
-    )
-    wait_until(lambda: _is_denied(case), 20, "the policy is in force")
-    try:
-        yield
-    finally:
-        kube.delete("ValidatingAdmissionPolicyBinding", "", name)
-        kube.delete("ValidatingAdmissionPolicy", "", name)
-
-
-def _is_denied(case: Scenario) -> bool:
-    """A policy takes effect a moment after it was created."""
-    command = ("patch", "deployment", NAME, "--namespace", case.namespace, "--as", OPERATOR)
-    change = ("--patch", '{"metadata":{"labels":{"x":"y"}}}', "--dry-run=server")
-    try:
-        case.site.control_plane.kubectl(*command, *change)
-    except KubectlError as error:
-        return "frozen until Monday" in str(error)
-    return False
+from support.policies import FROZEN, frozen
+from support.scenario import GOOD, Scenario
 
 
 def test_denial_by_admission_ends_the_transaction_and_condemns_nobody(case: Scenario) -> None:
     case.stable("v1", rollback={"cooldown": "1h"})
-    with policy(case):
+    with frozen(case):
         case.deploy("v2")
         last = case.wait_for_outcome("Refused")
-        assert "models are frozen until Monday" in last["message"]
+        assert FROZEN in last["message"]
         status = case.wait_for_reason("Cooldown")
         case.operator.wait_for_checks(4)
         assert case.version() == "v2"
@@ -80,7 +18,7 @@ def test_denial_by_admission_ends_the_transaction_and_condemns_nobody(case: Scen
         assert status["attempts"] == 1
         assert case.quarantined() == [], "nothing was written, so nothing is condemned"
         assert case.phases()[2] != "Quarantined"
-        assert case.wait_for_event("Refused", "models are frozen until Monday")
+        assert case.wait_for_event("Refused", FROZEN)
 
 
 def weak_account(case: Scenario) -> tuple[str, str]:

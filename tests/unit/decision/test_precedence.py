@@ -144,6 +144,8 @@ def test_deadline_stands_still(holding: dict[str, Any]) -> None:
 def test_transaction_goes_before_a_breach_of_its_own_revision(stage: Stage, switch: str) -> None:
     flight = transaction(SECOND, FIRST, stage=stage)
     live = deployment("m:2" if stage is Stage.APPLYING else "m:1")
+    written = {"modelrollout.dev/transaction": flight.id}
+    live["spec"]["template"]["metadata"]["annotations"] = written
     on = SECOND if stage is Stage.APPLYING else FIRST
     seen = SwitchStatus(value=KillSwitch(switch), since=NOW)
     status = {"transaction": flight, "current": current(on), "kill_switch": seen}

@@ -222,7 +222,9 @@ class FakePrometheus:
         self, endpoint: Endpoint, promql: str, start: float, end: float, step: float
     ) -> tuple[Sample, ...] | QueryError:
         self.ranges.append((promql, start, end, step))
-        return self.past
+        if isinstance(self.past, QueryError):
+            return self.past
+        return tuple(sample for sample in self.past if start <= sample.time <= end)
 
     async def raw(
         self, endpoint: Endpoint, selector: str, start: float, end: float
@@ -364,6 +366,16 @@ class Engine:
         self.cluster.deployments[TARGET] = self.cluster.changed(body)
         if seen:
             self.watch()
+
+    def write_prompt(self, text: str) -> None:
+        """Somebody writes the ConfigMap `prompt`."""
+        key = Key("ml", "prompt")
+        body = self.cluster.config_maps.get(key) or {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": "prompt-uid"},
+        }
+        self.cluster.config_maps[key] = self.cluster.changed(body | {"data": {"system": text}})
 
     def watch(self) -> None:
         """The watches catch up; the controller does, too."""
