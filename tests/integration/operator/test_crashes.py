@@ -31,6 +31,7 @@ class End:
     phases: tuple[tuple[int, str], ...]
     template: Any
     patches: int
+    records: tuple[tuple[int, str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def end(case: Scenario) -> End:
         phases=tuple(sorted(case.phases().items())),
         template=case.template(),
         patches=len(case.patches()),
+        records=tuple(case.recorded()),
     )
 
 
@@ -152,6 +154,7 @@ def test_undisturbed_rollback_patches_the_workload_once(fault_free: tuple[End, l
     result, writes = fault_free
     assert (result.phase, result.outcome, result.current) == ("RolledBack", "Succeeded", 1)
     assert (result.attempts, result.rollbacks, result.patches) == (1, 1, 1)
+    assert [stage for _, stage, _, _ in result.records] == ["Intent", "Outcome"]
     assert writes[0].startswith("PUT modelrollouts/status")
     assert len([write for write in writes if "deployments" in write]) == 1
 
