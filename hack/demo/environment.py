@@ -199,7 +199,7 @@ class GivenEnvironment(Environment):
         found = self.kube.run(
             *("get", "--ignore-not-found", "--output", "name"),
             *("crd/modelrollouts.modelrollout.dev", "crd/modelrevisions.modelrollout.dev"),
-            "crd/metrictemplates.modelrollout.dev",
+            *("crd/rolloutrecords.modelrollout.dev", "crd/metrictemplates.modelrollout.dev"),
             *(f"namespace/{SYSTEM_NAMESPACE}", f"namespace/{NAMESPACE}"),
             *("clusterrole/model-rollout-operator", "clusterrolebinding/model-rollout-operator"),
         )

@@ -25,8 +25,10 @@ from model_rollout.ports.kubernetes import (
     Rejected,
     TestFailed,
     Unauthorized,
+    Unavailable,
 )
 from model_rollout.revisions.objects import ObjectRef, Write
+from unit.records.made_up import bodies
 
 NAMESPACE = "adapters"
 WORKLOAD = ObjectRef("apps/v1", "Deployment", NAMESPACE, "sentiment")
@@ -204,6 +206,27 @@ async def test_revisions(cluster: KubernetesCluster) -> None:
     await cluster.delete_revision(key, written["metadata"]["uid"])
     await cluster.delete_revision(key, written["metadata"]["uid"])
     assert await cluster.revisions(NAMESPACE, uid) == []
+
+
+async def test_records(api: KubernetesApi) -> None:
+    cluster = KubernetesCluster(api, (NAMESPACE,))
+    first, second = (
+        {**b, "metadata": {**b["metadata"], "namespace": NAMESPACE}} for b in bodies(2)
+    )
+    key = Key(NAMESPACE, first["metadata"]["name"])
+    assert await until(lambda: cluster.record(key), Unavailable) is None
+    created = await cluster.create_record(first)
+    with pytest.raises(Conflict):
+        await cluster.create_record(first)
+    await cluster.create_record(second)
+    assert await cluster.record(key) == created
+    listed = [body["spec"] async for body in cluster.records()]
+    assert sorted(listed, key=lambda spec: spec["sequence"]) == [first["spec"], second["spec"]]
+    await cluster.delete_record(key, "another-uid")
+    assert await cluster.record(key) is not None
+    await cluster.delete_record(key, created["metadata"]["uid"])
+    await cluster.delete_record(key, created["metadata"]["uid"])
+    assert await cluster.record(key) is None
 
 
 async def test_patch_is_written_under_our_name(cluster: KubernetesCluster) -> None:

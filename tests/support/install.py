@@ -14,6 +14,7 @@ def install_crds(control_plane: ControlPlane) -> None:
     names = (
         "crd/modelrollouts.modelrollout.dev",
         "crd/modelrevisions.modelrollout.dev",
+        "crd/rolloutrecords.modelrollout.dev",
         "crd/metrictemplates.modelrollout.dev",
     )
     wait_until(
@@ -22,6 +23,8 @@ def install_crds(control_plane: ControlPlane) -> None:
         30,
         "the CustomResourceDefinitions are established",
     )
+    # A new kind answers 429 until the API server has a cache of it; kubectl waits for that.
+    control_plane.kubectl("get", "mro,mrev,mrec,mtpl", "--all-namespaces")
 
 
 def install_operator(control_plane: ControlPlane) -> None:

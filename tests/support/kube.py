@@ -24,6 +24,7 @@ _GROUPS = {
     "ModelRollout": ("apis/modelrollout.dev/v1alpha1", "modelrollouts"),
     "MetricTemplate": ("apis/modelrollout.dev/v1alpha1", "metrictemplates"),
     "ModelRevision": ("apis/modelrollout.dev/v1alpha1", "modelrevisions"),
+    "RolloutRecord": ("apis/modelrollout.dev/v1alpha1", "rolloutrecords"),
     "Event": ("apis/events.k8s.io/v1", "events"),
     "Lease": ("apis/coordination.k8s.io/v1", "leases"),
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),

@@ -198,6 +198,17 @@ class Scenario:
         """The phases of the ModelRevisions by number."""
         return {n: r.get("status", {}).get("phase", "") for n, r in self.revisions().items()}
 
+    def records(self, name: str = NAME) -> list[Json]:
+        """The specs of the RolloutRecords of a name, by number."""
+        items = self.site.kube.items("RolloutRecord", self.namespace)
+        specs = [i["spec"] for i in items if i["spec"]["rollout"]["name"] == name]
+        return sorted(specs, key=lambda spec: (spec["rollout"]["uid"], spec["sequence"]))
+
+    def recorded(self, name: str = NAME) -> list[tuple[int, str, str, str]]:
+        """The records in short: number, stage, reason, outcome."""
+        fields = ("sequence", "stage", "reason", "outcome")
+        return [tuple(spec[field] for field in fields) for spec in self.records(name)]
+
     def events(self) -> list[tuple[str, str]]:
         """Reason and note of each Event."""
         items = self.site.kube.items("Event", self.namespace)

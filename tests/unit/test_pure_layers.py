@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "operator" / "model_rollout"
-LAYERS = ("analysis", "api", "decision", "revisions")
+LAYERS = ("analysis", "api", "decision", "records", "revisions")
 MODULES = {"time", "random", "uuid", "secrets", "asyncio", "logging"}
 CALLS = {"now", "utcnow", "today", "urandom", "getrandom", "print", "open", "input"}
 

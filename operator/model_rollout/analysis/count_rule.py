@@ -100,6 +100,16 @@ class CountRule:
         object.__setattr__(self, "questions", tuple(asked))
 
     @property
+    def asked(self) -> str:
+        """The counters of the guarded workload, for people and for records."""
+        named = (
+            f"{role}: {selector}"
+            for pair in self.pairs[:1]
+            for role, selector in zip((pair.first, pair.second), pair.selectors, strict=True)
+        )
+        return "; ".join(named)
+
+    @property
     def bounds_promql(self) -> str:
         """The expression for the bounds of a histogram's buckets."""
         return bounds_question(self.buckets, self.group)

@@ -163,6 +163,8 @@ def _of_values(evidence: ValueEvidence, rule: ValueRule, now: float) -> MetricRe
         patience=max(rule.hold_for, 2 * rule.pace),
         discard=rule.discard,
         on_no_data=rule.on_no_data,
+        query=rule.query,
+        sampled=evidence.newest,
         enough=evidence.checks > 0,
     )
 
@@ -204,6 +206,8 @@ def _of_counts(evidence: CountEvidence, rule: CountRule, now: float) -> MetricRe
         bad=ledger.bad,
         total=ledger.total,
         on_no_data=rule.on_no_data,
+        query=rule.asked,
+        sampled=evidence.view.last,
         enough=enough,
     )
 

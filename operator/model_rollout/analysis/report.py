@@ -52,6 +52,10 @@ class MetricReport:
     total: float | None = None
     """All outcomes counted for this revision; None for values."""
     on_no_data: OnNoData = OnNoData.HOLD
+    query: str = ""
+    """What Prometheus is asked, for people and for records."""
+    sampled: float | None = None
+    """When the newest measurement was made; None where that is not known."""
     enough: bool = True
     """There was enough to say anything: of counts, minChecks slots; of values, one sample."""
 

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from model_rollout.api import GROUP, VERSION
+from model_rollout.api.record import RolloutRecordSpec
 from model_rollout.api.revision import ModelRevisionSpec, ModelRevisionStatus
 from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.status import ModelRolloutStatus
@@ -15,7 +16,7 @@ from model_rollout.api.types import cel, validations
 
 def custom_resource_definitions() -> tuple[dict[str, Any], ...]:
     """Return the CustomResourceDefinitions of the operator."""
-    return (_model_rollout(), _model_revision(), _metric_template())
+    return (_model_rollout(), _model_revision(), _rollout_record(), _metric_template())
 
 
 def _model_rollout() -> dict[str, Any]:
@@ -68,6 +69,34 @@ def _model_revision() -> dict[str, Any]:
             _column("Phase", ".status.phase"),
             _column("Reason", ".status.reason"),
             _column("Model", ".spec.summary"),
+            _column("Age", ".metadata.creationTimestamp", "date"),
+        ],
+    )
+
+
+def _rollout_record() -> dict[str, Any]:
+    spec = structural_schema(RolloutRecordSpec)
+    immutable = cel(
+        "self == oldSelf",
+        "a RolloutRecord says what was decided and cannot be changed; the operator writes another "
+        "one for what happens next",
+    )
+    spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", []), immutable]
+    return _definition(
+        kind="RolloutRecord",
+        short_name="mrec",
+        description="What the operator decided about a ModelRollout, why, by which evidence, and how "
+        "it ended. Written by the operator, chained by digests, kept when the ModelRollout is deleted.",
+        spec=spec,
+        status=None,
+        rules=[],
+        columns=[
+            _column("Stage", ".spec.stage"),
+            _column("Rollout", ".spec.rollout.name"),
+            _column("Action", ".spec.action"),
+            _column("Reason", ".spec.reason"),
+            _column("Outcome", ".spec.outcome"),
+            _column("Time", ".spec.time"),
             _column("Age", ".metadata.creationTimestamp", "date"),
         ],
     )

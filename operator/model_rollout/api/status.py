@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from model_rollout.api.record import RolloutRecordSpec
 from model_rollout.api.revision import RevisionPhase
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.types import ApiModel, Timestamp, list_map
@@ -251,3 +252,8 @@ class ModelRolloutStatus(ApiModel):
         None, description="The kill switch as the operator last saw it."
     )
     failure: Failure | None = Field(None, description="A rollback that did not help.")
+    records: Annotated[tuple[RolloutRecordSpec, ...], Field(max_length=3)] = Field(
+        (),
+        description="The newest records, oldest first, as RolloutRecords hold them: the last one is "
+        "the head of the chain. Each is written as a RolloutRecord before anything else is done.",
+    )

@@ -20,6 +20,7 @@ class SimulatedCluster:
         self._rollout = rollout
         self._store = store
         self._revisions: dict[str, Json] = {}
+        self._records: dict[str, Json] = {}
         self._objects: Objects | None = None
         self._version = 1
 
@@ -91,6 +92,24 @@ class SimulatedCluster:
     async def delete_revision(self, key: Key, uid: str) -> None:
         """Delete a ModelRevision."""
         self._revisions.pop(key.name, None)
+
+    async def record(self, key: Key) -> Json | None:
+        """Read a RolloutRecord that the replay has created."""
+        return self._records.get(key.name)
+
+    async def records(self) -> AsyncIterator[Json]:
+        """List the RolloutRecords that the replay has created."""
+        for body in self._records.values():
+            yield body
+
+    async def create_record(self, body: Json) -> Json:
+        """Create a RolloutRecord."""
+        self._records[body["metadata"]["name"]] = body
+        return body
+
+    async def delete_record(self, key: Key, uid: str) -> None:
+        """Delete a RolloutRecord."""
+        self._records.pop(key.name, None)
 
     async def write_rollout_status(self, rollout: Json, status: Json) -> Json:
         """Replace the status of the ModelRollout."""

@@ -196,6 +196,12 @@ _HELD: Mapping[str, Advice] = {
         "Correct it; lint tells the same about a file.",
         (_EDIT,),
     ),
+    "Unrecorded": Advice(
+        "Every rollback is recorded before it is made, and a RolloutRecord cannot be written.",
+        "It goes on by itself once it can: correct the role, the policy or the object that is named "
+        "above.",
+        ("audit verify {name}", _STATUS),
+    ),
     "Undecided": Advice(
         "A metric is breached, and analysis.when asks for another one that has no data. No data is "
         "not bad data.",

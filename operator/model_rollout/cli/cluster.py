@@ -21,7 +21,7 @@ from model_rollout.ports.kubernetes import (
     Unavailable,
 )
 
-ROLLOUTS, REVISIONS = "modelrollouts", "modelrevisions"
+ROLLOUTS, REVISIONS, RECORDS = "modelrollouts", "modelrevisions", "rolloutrecords"
 _PAGE = "500"
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before a watch that broke off is tried again; then it is given up."""
@@ -81,6 +81,11 @@ class Cluster:
             return None
         except ApiError as error:
             raise self._said(error, "get", self._place.namespace) from None
+
+    async def records(self) -> list[Json]:
+        """List the RolloutRecords, by namespace and name."""
+        items, _ = await self._list(RECORDS, self._namespace, {})
+        return sorted(items, key=_namespace_and_name)
 
     async def patch(self, rollout: Json, operations: list[Json]) -> Json:
         """Apply a JSON Patch. Raises `Changed` when a test in it does not hold."""

@@ -6,7 +6,8 @@ from typing import Any
 from model_rollout.cli.cluster import Changed, Cluster
 from model_rollout.cli.kubeconfig import Place
 from model_rollout.cli.output import CommandError
-from model_rollout.cli.view import REASON_ANNOTATION, Rollout
+from model_rollout.cli.view import Rollout
+from model_rollout.decision.facts import REASON_ANNOTATION
 from model_rollout.ports.kubernetes import Json
 from model_rollout.revisions.places import Path, pointer
 

@@ -12,6 +12,7 @@ from model_rollout import __version__
 from model_rollout.api.crd import custom_resource_definitions
 from model_rollout.api.types import duration_text, seconds
 from model_rollout.cli.approve import add_approve
+from model_rollout.cli.audit import add_audit
 from model_rollout.cli.backtest import add_backtest
 from model_rollout.cli.completion import add_completion
 from model_rollout.cli.diff import add_diff
@@ -24,6 +25,7 @@ from model_rollout.cli.status import add_status
 from model_rollout.cli.switch import add_pause, add_resume
 from model_rollout.cli.unquarantine import add_unquarantine
 from model_rollout.decision.fleet import FleetLimits
+from model_rollout.records.retention import LEAST_KEPT, LONGEST_KEPT
 
 _EPILOG = "Documentation: README.md; the custom resources: kubectl explain modelrollout.spec"
 
@@ -39,6 +41,7 @@ _COMMANDS = (
     add_unquarantine,
     add_lint,
     add_backtest,
+    add_audit,
 )
 """In the order of the help."""
 
@@ -94,6 +97,14 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         type=_address,
         default="0.0.0.0:8080",
         help="HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one",
+    )
+    run.add_argument(
+        "--keep-records",
+        type=_kept,
+        default="180d",
+        metavar="DURATION",
+        help="delete RolloutRecords that are older, but never the newest of a ModelRollout "
+        "(default: %(default)s)",
     )
     run.add_argument("--log-format", choices=("json", "text"), default="json")
     run.add_argument("--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
@@ -167,6 +178,18 @@ def _lease_duration(text: str) -> float:
     return length
 
 
+def _kept(text: str) -> float:
+    try:
+        length = seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not LEAST_KEPT <= length <= LONGEST_KEPT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not {duration_text(LEAST_KEPT)} to {duration_text(LONGEST_KEPT)}"
+        )
+    return length
+
+
 def _print_crds(_: argparse.Namespace) -> int:
     """For `modelrollout crds | kubectl apply --server-side -f -`: those of this very version."""
     print(yaml.safe_dump_all(custom_resource_definitions(), sort_keys=False), end="")
@@ -188,6 +211,7 @@ def _run(chosen: argparse.Namespace) -> int:
         http_address=chosen.http_address,
         lease_duration=chosen.lease_duration,
         fleet=FleetLimits(chosen.fleet_window, chosen.fleet_min, chosen.fleet_share),
+        keep_records=chosen.keep_records,
     )
     return asyncio.run(run_operator(options))
 

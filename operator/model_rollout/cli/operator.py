@@ -32,6 +32,7 @@ from model_rollout.engine.grouped import GroupedQueries
 from model_rollout.engine.measure import Measurer
 from model_rollout.engine.metrics import Metrics
 from model_rollout.engine.persist import NotLeading, Persister
+from model_rollout.engine.retention import Retention
 from model_rollout.engine.rulebook import RuleBook
 from model_rollout.engine.scheduler import Scheduler, first_delay
 from model_rollout.engine.servers import Servers
@@ -58,6 +59,8 @@ class Options:
     lease_duration: float
     """Seconds after which another process may take over from one that died."""
     fleet: FleetLimits
+    keep_records: float
+    """Seconds after which RolloutRecords are deleted."""
 
 
 class Stopped(Exception):
@@ -82,6 +85,9 @@ class Operator:
         self.elector = self._elector(lease_api)
         self.cluster = KubernetesCluster(api, options.namespaces)
         self.sweeper = Sweeper(self.cluster, self.store)
+        self.retention = Retention(
+            self.cluster, SystemClock(), self.elector.holds, options.keep_records
+        )
         self.prometheus = PrometheusClient()
         self.history = PrometheusHistory()
         self.http_values = HttpValueClient()
@@ -138,6 +144,7 @@ class Operator:
         log.info("serving /metrics, /healthz and /readyz", extra={"port": port})
         try:
             await self.sweeper.fill()
+            await self.retention.check()
             await _first_to_end(
                 self._watch(), self._guard(), self.sweeper.run(), self._until_stopped()
             )
@@ -178,7 +185,9 @@ class Operator:
         for key, body in self.store.rollouts():
             self.scheduler.schedule(key, first_delay(body))
         self.store.changed = self.scheduler.wake
-        await _first_to_end(self.elector.keep(), self.scheduler.run(self.checker.check))
+        await _first_to_end(
+            self.elector.keep(), self.scheduler.run(self.checker.check), self.retention.run()
+        )
 
     async def _give_back(self) -> None:
         try:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from model_rollout.api.rollout import Budget, Rollback
 from model_rollout.api.types import duration_text, seconds
 from model_rollout.cli.output import Colour, epoch
+from model_rollout.decision.facts import REASON_ANNOTATION
 from model_rollout.ports.kubernetes import Json
 
 NO_SWITCH = "None"
-REASON_ANNOTATION = "modelrollout.dev/reason"
-"""Why the kill switch was flipped, as the person says who did it."""
 
 UNSEEN = (
     "The operator has not looked at the newest spec yet: what is said here is about the one before."

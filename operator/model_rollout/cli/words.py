@@ -56,8 +56,12 @@ def _commands(root: argparse.ArgumentParser) -> Iterator[Command]:
 
 
 def _command(name: str, help_: str, parser: argparse.ArgumentParser) -> Command:
-    actions = parser._actions  # noqa: SLF001
+    actions = list(parser._actions)  # noqa: SLF001
     first = next((action for action in actions if not action.option_strings), None)
+    if isinstance(first, argparse._SubParsersAction):  # noqa: SLF001
+        # A command in two words: what may follow the second one may follow the first.
+        parts = [action for part in first.choices.values() for action in part._actions]  # noqa: SLF001
+        actions = list({tuple(action.option_strings): action for action in parts}.values())
     return Command(
         name,
         help_,

@@ -10,6 +10,7 @@ from model_rollout.decision.approval import answered
 from model_rollout.decision.clocks import brought_up_to_date
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Decision
+from model_rollout.decision.resting import unrecorded
 
 Check = Callable[[Facts], Decision | None]
 
@@ -50,4 +51,6 @@ def decide(facts: Facts) -> Decision:
     if paused and decision.writes_workload:
         decision = transaction.interrupted(facts, decision)
     decision = answered(facts, decision)
+    if facts.unrecorded:
+        decision = unrecorded(facts, decision)
     return replace(decision, phase=Phase.PAUSED) if paused else decision

@@ -19,6 +19,8 @@ from model_rollout.revisions.places import ComponentProblem
 
 UNQUARANTINE_ANNOTATION = "modelrollout.dev/unquarantine"
 APPROVE_ANNOTATION = "modelrollout.dev/approve"
+REASON_ANNOTATION = "modelrollout.dev/reason"
+"""Why the kill switch was flipped, as the person says who did it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ class Facts:
     """Value of the approve annotation: the id of the transaction that a person lets begin."""
     fleet: str = ""
     """Why no rollback may begin anywhere for the moment; empty when one may."""
+    stated: str = ""
+    """Why a person did what the decision writes down, in their own words (an annotation)."""
+    unrecorded: str = ""
+    """Why the newest record is not written as a RolloutRecord yet; empty when it is."""
     refused: str = ""
     """Why the API server refused a write of the transaction in flight."""
     preflighted: bool = False

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     UNDECIDED = "Undecided"  # a breach, and analysis.when depends on a metric without data
     METRICS_UNAVAILABLE = "MetricsUnavailable"  # a metric cannot be judged
     PROMETHEUS_UNKNOWN = "PrometheusUnknown"  # neither spec.prometheus.url nor --prometheus-url
+    UNRECORDED = "Unrecorded"  # a RolloutRecord cannot be written, so no workload is
     ROLLBACK_DID_NOT_HELP = "RollbackDidNotHelp"  # StillBreached latched
     SWITCHED_BACK = "SwitchedBack"  # killSwitch: Rollback is done; automation is off until None
 

@@ -40,6 +40,17 @@ def wait(facts: Facts, reason: Reason, message: str) -> Decision:
     return Decision(Action.WAIT, reason, message, resting_phase(facts), facts.status)
 
 
+def unrecorded(facts: Facts, decision: Decision) -> Decision:
+    """Return what is decided while a record is not written: nothing that touches the workload."""
+    if not decision.writes_workload:
+        return decision
+    message = (
+        f"{facts.unrecorded}; until then the workload is left alone, and the rollback of revision "
+        f"{decision.from_} to revision {decision.to} waits"
+    )
+    return hold(facts, Reason.UNRECORDED, message, from_=decision.from_, to=decision.to)
+
+
 def hold(
     facts: Facts,
     reason: Reason,

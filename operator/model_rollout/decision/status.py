@@ -19,6 +19,7 @@ from model_rollout.decision.facts import Facts
 from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.phases import transition
 from model_rollout.decision.reasons import Reason
+from model_rollout.decision.recorded import records_after
 from model_rollout.decision.sentences import of_unavailable
 from model_rollout.decision.targets import find_target
 
@@ -31,6 +32,7 @@ _NOT_READY = frozenset(
         Reason.COMPONENT_UNREADABLE,
         Reason.PROMETHEUS_UNKNOWN,
         Reason.SPEC_INVALID,
+        Reason.UNRECORDED,
     }
 )
 
@@ -38,6 +40,7 @@ _NOT_READY = frozenset(
 def complete(facts: Facts, decision: Decision) -> ModelRolloutStatus:
     """Return the whole status after a decision; raises IllegalTransition for a defect of the core."""
     before = facts.status
+    last = _last_decision(facts, decision)
     return decision.status.model_copy(
         update={
             "observed_generation": facts.generation,
@@ -50,7 +53,8 @@ def complete(facts: Facts, decision: Decision) -> ModelRolloutStatus:
                 r.name for r in facts.reports if r.metric_class is MetricClass.BREACHED
             ),
             "metrics": tuple(_metric(report) for report in facts.reports),
-            "last_decision": _last_decision(facts, decision),
+            "last_decision": last,
+            "records": records_after(facts, decision, last),
         }
     )
 
@@ -61,7 +65,8 @@ def material(status: ModelRolloutStatus) -> dict[str, Any]:
     Two statuses with the same material part need no write: the steady state writes nothing. Where a
     person has to correct something the words are material: who corrected a part is told the rest.
     """
-    data = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data = status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"records"})
+    data["records"] = [record.digest for record in status.records]  # it covers all of a record
     told = data.pop("message", "")
     if data.get("reason") in _NOT_READY:
         data["words"] = _words(told)

@@ -121,6 +121,7 @@ class Checker:
         return _RETRY
 
     async def _round(self, key: Key, guard: Guard, memory: Memory) -> Decision:
+        await self._persister.catch_up(guard, memory)
         facts = await self._gatherer.gather(guard, memory)
         facts, decision = self._decide(key, facts)
         self._observer.decided(decision.action.value, decision.reason.value)

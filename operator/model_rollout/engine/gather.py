@@ -8,6 +8,7 @@ from model_rollout.api.rollout import ModelRolloutSpec
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
 from model_rollout.decision.facts import (
     APPROVE_ANNOTATION,
+    REASON_ANNOTATION,
     UNQUARANTINE_ANNOTATION,
     Facts,
     Pods,
@@ -92,6 +93,8 @@ class Gatherer:
             taken_by=self._taken_by(body),
             unquarantine=annotations.get(UNQUARANTINE_ANNOTATION),
             approve=annotations.get(APPROVE_ANNOTATION),
+            stated=annotations.get(REASON_ANNOTATION, ""),
+            unrecorded=memory.unrecorded,
             refused=refusal if refused_id == in_flight else "",
             preflighted=memory.preflighted == in_flight,
             config_maps=config_maps,

@@ -86,6 +86,10 @@ class Memory:
     """What servers said last, by component: given back to them with a write."""
     swept: bool = False
     """Snapshots that no ModelRevision refers to were looked for since the process started."""
+    recorded: str = ""
+    """Digest of the newest record that is known to exist as a RolloutRecord."""
+    unrecorded: str = ""
+    """Why the newest record could not be written as a RolloutRecord; empty when it was."""
     announced: bool = False
     """The last decision's Event was emitted, or is too old to matter."""
     untold: list[Notice] = field(default_factory=list)

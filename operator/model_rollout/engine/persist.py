@@ -19,6 +19,7 @@ from model_rollout.decision.projection import prunable, revision_changes
 from model_rollout.decision.status import complete, material
 from model_rollout.engine.guard import Guard
 from model_rollout.engine.memory import Memory
+from model_rollout.engine.recorder import Recorder, Unrecorded
 from model_rollout.engine.store import Store, key_of
 from model_rollout.ports.kubernetes import ApiError, Cluster, Conflict, Json, Key, NotFound
 from model_rollout.revisions.canonical import digest
@@ -47,14 +48,25 @@ class Persister:
         self._store = store
         self._leading = leading
         self._identity = identity
+        self._recorder = Recorder(cluster, self.fence)
 
     def fence(self) -> None:
         """Raise NotLeading when the Lease is lost, for example after the process was stopped."""
         if not self._leading():
             raise NotLeading
 
+    async def catch_up(self, guard: Guard, memory: Memory) -> None:
+        """Write the records of the stored status, where that did not happen yet.
+
+        Where it fails, `memory.unrecorded` says why, and the decision holds what needs a record.
+        """
+        try:
+            await self._recorder.write(guard.body, memory)
+        except ApiError as error:
+            log.warning("record not written", extra={"error": str(error)})
+
     async def persist(self, guard: Guard, memory: Memory, facts: Facts, decision: Decision) -> None:
-        """Write revisions, status, revision phases and Events, in this order.
+        """Write revisions, status, records, revision phases and Events, in this order.
 
         Raises `ApiError`; `Conflict` after the newest object was put into the store, so that the
         next check decides on it.
@@ -63,8 +75,13 @@ class Persister:
             await self._keep_contents(guard, revision)
             await self._create_revision(guard, memory, revision)
         status = complete(facts, decision)
+        if status.records != guard.status.records and memory.unrecorded:
+            # It would replace the only copy of the record that is not written yet.
+            raise Unrecorded(memory.unrecorded)
         await self._write_status(guard, memory, status)
         self._note(guard, memory, facts, status, decision)
+        if status.records != guard.status.records:
+            await self._record(guard, memory)
         await self._write_revisions(guard, memory, facts, decision)
         for annotation in decision.drop:
             await self._drop_annotation(guard, annotation)
@@ -77,6 +94,11 @@ class Persister:
             self.fence()
             body = snapshot_body(new.spec.rollout_ref, guard.namespace, contents)
             await self._cluster.create_snapshot(body)
+
+    async def _record(self, guard: Guard, memory: Memory) -> None:
+        written = self._store.rollout(key_of(guard.body))
+        if written is not None:
+            await self._recorder.write(written, memory)
 
     async def _create_revision(self, guard: Guard, memory: Memory, new: NewRevision) -> None:
         self.fence()

@@ -113,6 +113,22 @@ class Cluster(Protocol):
         """Delete a ModelRevision; that it is gone already is no error."""
         ...
 
+    async def record(self, key: Key) -> Json | None:
+        """Read one RolloutRecord."""
+        ...
+
+    def records(self) -> AsyncIterator[Json]:
+        """List all watched RolloutRecords, page by page."""
+        ...
+
+    async def create_record(self, body: Json) -> Json:
+        """Create a RolloutRecord; `Conflict` when the name is taken."""
+        ...
+
+    async def delete_record(self, key: Key, uid: str) -> None:
+        """Delete a RolloutRecord; that it is gone already is no error."""
+        ...
+
     async def write_rollout_status(self, rollout: Json, status: Json) -> Json:
         """Replace the status of the ModelRollout that was read as `rollout`.
 

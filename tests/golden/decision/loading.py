@@ -11,6 +11,7 @@ from typing import Any
 from model_rollout.analysis.measurement import State
 from model_rollout.analysis.report import MetricClass, MetricReport
 from model_rollout.api.metric import MetricAction, OnNoData
+from model_rollout.api.record import RolloutRecordSpec
 from model_rollout.api.revision import ModelRevisionStatus, RevisionPhase, ServedPeriod
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.api.types import seconds, time_text
@@ -20,6 +21,7 @@ from model_rollout.decision.notices import notices
 from model_rollout.decision.outcome import Decision
 from model_rollout.decision.projection import revision_changes
 from model_rollout.decision.status import complete, material
+from model_rollout.records.chain import as_json
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.history import Revision
 from model_rollout.revisions.objects import Write
@@ -27,7 +29,7 @@ from model_rollout.revisions.places import ComponentProblem
 from unit.decision import builders
 
 _RELATIVE = re.compile(r"^([+-])([0-9]+[a-z0-9]*)$")
-_SETTLED = ("observedGeneration", "conditions")
+_SETTLED = ("observedGeneration", "conditions", "records")
 
 
 def load(situation: Json) -> Facts:
@@ -149,6 +151,9 @@ def outcome(facts: Facts) -> Json:
             for name, status in revision_changes(facts, decision)
         },
         "writes": [_write(write) for write in decision.writes],
+        "records": [
+            _recorded(record) for record in after.records if record not in facts.status.records
+        ],
         "events": [
             f"{'Warning' if told.warning else 'Normal'} {told.reason}: {told.note}"
             for told in notices(facts, after, decision)
@@ -163,6 +168,17 @@ def outcome(facts: Facts) -> Json:
 def _write(write: Write) -> Json:
     done: Json = {"create": write.create} if write.create else {"patch": list(write.patch)}
     return {"object": str(write.ref), **done}
+
+
+def _recorded(record: RolloutRecordSpec) -> Json:
+    """What is not in the decision or in its status anyway."""
+    data = as_json(record)
+    found = {name: data.get(name) for name in ("stage", "transaction", "outcome")}
+    found["actor"] = data["actor"]["kind"]
+    for end in ("from", "to"):
+        found[end] = data[end]["revision"] if end in data else None
+    found["changed"] = [c.name for c in record.components if c.before != c.after]
+    return {name: value for name, value in found.items() if value}
 
 
 def _decision(decision: Decision) -> Json:

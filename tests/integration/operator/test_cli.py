@@ -315,6 +315,7 @@ def account(case: Scenario, *verbs: str, server: str | None = None) -> Person:
         (("list",), ("status", "-w"), "watch modelrollouts in namespace NAMESPACE"),
         (("get",), ("pause", NAME), "patch modelrollouts in namespace NAMESPACE"),
         (("get",), ("history", NAME), "list modelrevisions in namespace NAMESPACE"),
+        (("get",), ("audit", "export"), "list rolloutrecords in namespace NAMESPACE"),
     ],
 )
 def test_what_a_person_may_not_do_is_named(
@@ -357,3 +358,26 @@ def test_what_does_not_matter_may_change_meanwhile(case: Scenario) -> None:
     annotations = case.rollout()["metadata"]["annotations"]
     assert annotations == {"a": "b", "modelrollout.dev/reason": "why"}
     assert case.proxy.writes("modelrollouts", committed=False)[0].request.method == "PATCH"
+
+
+def test_audit_of_a_real_chain(case: Scenario) -> None:
+    """As an auditor does it: export, keep the head, and verify both against each other later."""
+    case.stable("v1", rollback={"cooldown": "1h"})
+    case.deploy("v2")
+    case.wait_for_outcome("Succeeded")
+    wait_until(lambda: len(case.records()) == 2, 15, "the outcome is recorded")
+    person = Person(case)
+    exported = person.types("audit", "export")
+    lines = [json.loads(line) for line in exported.splitlines()]
+    assert [line["spec"] for line in lines] == case.records()
+    head = lines[-1]["spec"]["digest"]
+    assert f"Intact   {head}" in person.types("audit", "verify", NAME, "--head", head)
+    assert person.types("audit", "export", NAME) == exported, "the same records, the same bytes"
+
+    case.site.kube.delete("RolloutRecord", case.namespace, lines[-1]["metadata"]["name"])
+    said = person.types("audit", "verify", "--head", head, status=1)
+    assert "record 2 is missing after record 1: the end was cut off" in said
+    assert f"no record has the digest {head}" in said
+    file = case.site.workspace.folder / f"{case.namespace}.jsonl"
+    file.write_text(exported)
+    assert "Intact" in person.types("audit", "verify", "-f", str(file), "--head", head)

@@ -40,7 +40,7 @@ class End:
     snapshots: int
     written: tuple[str, ...]
     """The writes of the Deployment and of the prompt."""
-    # RolloutRecords belong here: their digests, as `records(case)` would return them in order.
+    records: tuple[tuple[int, str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ def end(case: Scenario) -> End:
         config_map=held(case)["data"],
         snapshots=sum(map(is_snapshot, case.site.kube.items("ConfigMap", case.namespace))),
         written=tuple(objects_written(case, committed=True)),
+        records=tuple(case.recorded()),
     )
 
 
@@ -166,6 +167,7 @@ def test_undisturbed_rollback_writes_each_object_once(fault_free: tuple[End, lis
     assert (result.phase, result.outcome, result.current) == ("RolledBack", "Succeeded", 1)
     assert (result.attempts, result.rollbacks) == (1, 1)
     assert result.written == (f"PATCH configmaps {PROMPT}", f"PATCH deployments {NAME}")
+    assert [stage for _, stage, _, _ in result.records] == ["Intent", "Outcome"]
     assert writes[0].startswith("PUT modelrollouts/status")
 
 

@@ -30,6 +30,7 @@ def test_short_names() -> None:
     assert {kind: crd["spec"]["names"]["shortNames"] for kind, crd in CRDS.items()} == {
         "ModelRollout": ["mro"],
         "ModelRevision": ["mrev"],
+        "RolloutRecord": ["mrec"],
         "MetricTemplate": ["mtpl"],
     }
 

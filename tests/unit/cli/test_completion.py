@@ -24,6 +24,8 @@ OUTPUTS = {"table", "json", "yaml"}
         ("status x -w --output ", OUTPUTS),
         ("completion ", {"bash", "zsh", "fish"}),
         ("completion bash ", set()),
+        ("audit ", {"export", "verify"}),
+        ("audit verify --output ", OUTPUTS),
         ("status x ", set()),
         ("nothing ", set()),
         ("-x ", set()),

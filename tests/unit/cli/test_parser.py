@@ -100,5 +100,5 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_crds_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["crds"]) == 0
     found = [body["metadata"]["name"] for body in yaml.safe_load_all(capsys.readouterr().out)]
-    plurals = ["metrictemplates", "modelrevisions", "modelrollouts"]
+    plurals = ["metrictemplates", "modelrevisions", "modelrollouts", "rolloutrecords"]
     assert sorted(found) == [f"{plural}.modelrollout.dev" for plural in plurals]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from model_rollout.api.revision import RevisionPhase
-from model_rollout.api.status import ModelRolloutStatus, Phase
+from model_rollout.api.status import Phase
 from unit.decision.world import Killed, World
 
 
@@ -42,11 +42,14 @@ STORIES: dict[str, tuple[Callable[[], World], int]] = {
 }
 
 
-def told(status: ModelRolloutStatus) -> tuple[object, ...]:
+def told(world: World) -> tuple[object, ...]:
     """What must be the same however often the operator died."""
+    status = world.status
     last, seen = status.last_transaction, status.kill_switch
     assert last is not None
+    records = [(r.sequence, r.stage, r.reason, r.outcome) for r in world.records.values()]
     return (
+        records,
         status.phase,
         status.reason,
         status.current and status.current.revision,
@@ -73,7 +76,7 @@ def test_killed_at_any_write_it_ends_the_same(
         world.killed_at, world.killed_after = at, after
         _run(world, ticks + 12)
         assert world.image == "good:1"
-        assert told(world.status) == told(whole.status), whole.writes[at]
+        assert told(world) == told(whole), whole.writes[at]
         assert {n: r.phase for n, r in world.parsed.items()} == {
             n: r.phase for n, r in whole.parsed.items()
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 from model_rollout.analysis.evidence import report
 from model_rollout.analysis.measurement import NoData, QueryResult, Sample
+from model_rollout.api.record import RecordStage, RolloutRecordSpec
 from model_rollout.api.rollout import KillSwitch, ModelRolloutSpec
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.decision.decide import decide
@@ -64,6 +65,7 @@ class World:
         self.memory = Memory(REF.uid)
         self.decisions: list[Decision] = []
         self.writes: list[str] = []
+        self.records: dict[str, RolloutRecordSpec] = {}
         self.killed_at: int | None = None
         self.killed_after = True
 
@@ -164,6 +166,7 @@ class World:
         """One check: rounds until nothing is left to write down."""
         self._measure()
         for _ in range(ROUNDS):
+            self._record()
             facts = self.facts()
             decision = decide(facts)
             self.decisions.append(decision)
@@ -242,12 +245,19 @@ class World:
         for old in prunable(facts, status):
             self._write(f"prune {old.name}", lambda old=old: self.revisions.pop(old.name))
 
+    def _record(self) -> None:
+        """What the stored status holds is written before anything else is done."""
+        for record in self.status.records:
+            self.records.setdefault(record.digest, record)
+
     def _store_revision(self, body: Json) -> None:
         self.revisions[body["metadata"]["name"]] = body
 
     def _patch(self, decision: Decision) -> None:
         transaction = self.status.transaction
         assert transaction is not None, "the intent is written before the workload"
+        recorded = [(r.stage, r.transaction) for r in self.records.values()]
+        assert (RecordStage.INTENT, transaction.id) in recorded, "and so is its record"
         assert self.spec.kill_switch is not KillSwitch.PAUSE
         condemned = {entry.digest for entry in self.status.quarantine}
         assert self.parsed[transaction.to].spec.digest not in condemned

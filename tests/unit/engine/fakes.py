@@ -35,6 +35,8 @@ WRITES = (
     "create_revision",
     "write_revision_status",
     "delete_revision",
+    "create_record",
+    "delete_record",
     "write_rollout_status",
     "patch_rollout",
     "write",
@@ -55,6 +57,7 @@ class FakeCluster:
         self.secrets: dict[Key, Json] = {}
         self.replica_sets_: list[Json] = []
         self.revisions_: dict[str, Json] = {}
+        self.records_: dict[str, Json] = {}
         self.events: list[Json] = []
         self.pods_: list[Json] = []
         self.calls: list[str] = []
@@ -134,6 +137,27 @@ class FakeCluster:
     async def delete_revision(self, key: Key, uid: str) -> None:
         self._called("delete_revision")
         assert self.revisions_.pop(key.name)["metadata"]["uid"] == uid
+
+    async def record(self, key: Key) -> Json | None:
+        self._called("record")
+        return self.records_.get(key.name)
+
+    async def records(self) -> AsyncIterator[Json]:
+        self._called("records")
+        for body in list(self.records_.values()):
+            yield body
+
+    async def create_record(self, body: Json) -> Json:
+        self._called("create_record")
+        name = body["metadata"]["name"]
+        if name in self.records_:
+            raise Conflict(name)
+        self.records_[name] = self.changed(body | {"metadata": body["metadata"] | {"uid": name}})
+        return self.records_[name]
+
+    async def delete_record(self, key: Key, uid: str) -> None:
+        self._called("delete_record")
+        assert self.records_.pop(key.name)["metadata"]["uid"] == uid
 
     async def write_rollout_status(self, rollout: Json, status: Json) -> Json:
         self._called("write_rollout_status")

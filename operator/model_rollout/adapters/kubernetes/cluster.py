@@ -89,6 +89,24 @@ class KubernetesCluster:
         """Delete a ModelRevision; that it is gone already is no error."""
         await self._delete(_path(_OWN, key.namespace, "modelrevisions", key.name), uid)
 
+    async def record(self, key: Key) -> Json | None:
+        """Read one RolloutRecord."""
+        return await self._read(_path(_OWN, key.namespace, "rolloutrecords", key.name))
+
+    async def records(self) -> AsyncIterator[Json]:
+        """List all watched RolloutRecords, page by page."""
+        async for item in self._watched("rolloutrecords"):
+            yield item
+
+    async def create_record(self, body: Json) -> Json:
+        """Create a RolloutRecord; `Conflict` when the name is taken."""
+        path = _path(_OWN, body["metadata"]["namespace"], "rolloutrecords")
+        return await self._api.request("POST", path, body=body)
+
+    async def delete_record(self, key: Key, uid: str) -> None:
+        """Delete a RolloutRecord; that it is gone already is no error."""
+        await self._delete(_path(_OWN, key.namespace, "rolloutrecords", key.name), uid)
+
     async def write_rollout_status(self, rollout: Json, status: Json) -> Json:
         """Replace the status of the ModelRollout that was read as `rollout`."""
         return await self._replace_status("modelrollouts", rollout, status)
