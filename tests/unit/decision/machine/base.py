@@ -20,6 +20,7 @@ from unit.decision.machine.watch_writes import (
     OncePerTransaction,
     OnlyComponents,
     Pause,
+    PreflightFirst,
 )
 from unit.decision.machine.watcher import Watcher
 
@@ -34,7 +35,7 @@ TICK = 10.0
 
 def watchers(reached: Counter[str]) -> tuple[Watcher, ...]:
     """Everything that must hold, with empty books."""
-    writes = (Pause(), OfTheTransaction(), OnlyComponents(), OncePerTransaction())
+    writes = (Pause(), OfTheTransaction(), OnlyComponents(), OncePerTransaction(), PreflightFirst())
     chains = (Brakes(), Mode(), OncePerFlip(), Chain(), Evidence(), Latch())
     revisions = (Numbers(), Targets(), Quarantine(), Promotion())
     return (*writes, *chains, *revisions, Sentences(), Outcomes(), Phases(), Reached(reached))

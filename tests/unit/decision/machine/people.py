@@ -31,13 +31,25 @@ class People(Machine):
     @precondition(lambda self: self.cluster.condemned)
     @rule(index=st.integers(0, 1), ticks=st.sampled_from((0, 3, 5)))
     def deploy_what_is_condemned(self, index: int, ticks: int) -> None:
+        self._apply_condemned(index)
+        self.run(ticks)
+
+    @precondition(lambda self: self.cluster.condemned)
+    @rule(times=st.integers(2, 4))
+    def pipeline_insists(self, times: int) -> None:
+        """What is condemned is applied again and again."""
+        for _ in range(times):
+            self._apply_condemned(0)
+            self.run(4)
+
+    def _apply_condemned(self, index: int) -> None:
         condemned = self.cluster.condemned
         known = [r for r in self.cluster.parsed if r.spec.digest in condemned]
-        if known:
-            values = {c.name: c.value for c in known[index % len(known)].spec.components}
-            if "model" in values:
-                self.cluster.apply(values["model"], values.get("level"))
-                self.run(ticks)
+        values = (
+            {c.name: c.value for c in known[index % len(known)].spec.components} if known else {}
+        )
+        if "model" in values:
+            self.cluster.apply(values["model"], values.get("level"))
 
     @rule(level=LEVELS)
     def edit_beside(self, level: str) -> None:

@@ -10,7 +10,7 @@ from model_rollout.analysis.when import compile_when
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.api.status import ModelRolloutStatus
 from model_rollout.decision.decide import decide
-from model_rollout.decision.facts import Facts
+from model_rollout.decision.facts import UNQUARANTINE_ANNOTATION, Facts
 from model_rollout.decision.observed import read_workload
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.decision.projection import prunable, revision_changes
@@ -175,7 +175,7 @@ class Process:
         for name, wanted in revision_changes(facts, decision):
             data = wanted.model_dump(mode="json", by_alias=True, exclude_none=True)
             self._write(f"phase {name}", lambda name=name, data=data: self._phase(name, data))
-        if decision.drop_unquarantine:
+        if UNQUARANTINE_ANNOTATION in decision.drop:
             self._write("annotation", lambda: self._cluster.annotate(None))
         for old in prunable(facts, status):
             self._write(f"prune {old.name}", lambda old=old: self._prune(old.name))
@@ -240,7 +240,10 @@ class Process:
             self._refused = (transaction.id if transaction else "", str(error))
         else:
             if dry_run:
-                self._preflighted = transaction.id if transaction else ""
+                assert transaction is not None, "the intent is written before anything is tried"
+                self._preflighted = transaction.id
+                for watcher in self._watchers:
+                    watcher.preflighted(transaction.id)
             else:
                 self._told(facts, before)
 

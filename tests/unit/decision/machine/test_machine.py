@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from unit.decision.machine.rules import Guarding
 
-RUNS = 400
+RUNS = 600
 
 REACHED = frozenset(
     {

@@ -55,6 +55,20 @@ class OnlyComponents(Watcher):
         assert _rest(patched.spec, patched.before) == _rest(patched.spec, patched.after)
 
 
+class PreflightFirst(Watcher):
+    """Nothing is written before the API server took all of it as a dry run."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def preflighted(self, transaction: str) -> None:
+        self._taken.add(transaction)
+
+    def patched(self, patched: Patched, revisions: tuple[Revision, ...]) -> None:
+        assert patched.status.transaction is not None
+        assert patched.status.transaction.id in self._taken
+
+
 class OncePerTransaction(Watcher):
     """A transaction changes the workload once, unless somebody puts the old revision back meanwhile."""
 

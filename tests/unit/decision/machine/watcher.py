@@ -62,6 +62,9 @@ class Watcher:
     def stored(self, stored: Stored) -> None:
         """A status was written."""
 
+    def preflighted(self, transaction: str) -> None:
+        """The API server took every write of a transaction as a dry run."""
+
     def patched(self, patched: Patched, revisions: tuple[Revision, ...]) -> None:
         """The workload was written; `revisions` are those that the operator knows."""
 
