@@ -49,17 +49,21 @@ def watches(store: Store, log_in: Login, telemetry: Telemetry) -> kopf.OperatorR
 
     watch((GROUP, VERSION, "modelrollouts"), store.put_rollout, by_key(store.drop_rollout))
     watch((GROUP, VERSION, "metrictemplates"), store.put_template, by_key(store.drop_template))
-    watch(
-        ("apps", "v1", "deployments"),
-        lambda body: store.put_workload(_typed(body, "apps/v1", "Deployment")),
-        lambda body: store.drop_workload(ref_of(_typed(body, "apps/v1", "Deployment"))),
-    )
+
+    def watch_workloads(kind: str, plural: str) -> None:
+        def typed(body: Json) -> Json:
+            """Items of a list do not say what they are."""
+            return body | {"apiVersion": "apps/v1", "kind": kind}
+
+        watch(
+            ("apps", "v1", plural),
+            lambda body: store.put_workload(typed(body)),
+            lambda body: store.drop_workload(ref_of(typed(body))),
+        )
+
+    watch_workloads("Deployment", "deployments")
+    watch_workloads("StatefulSet", "statefulsets")
     return registry
-
-
-def _typed(body: Json, api_version: str, kind: str) -> Json:
-    """Items of a list do not say what they are."""
-    return body | {"apiVersion": api_version, "kind": kind}
 
 
 def watch_settings() -> kopf.OperatorSettings:

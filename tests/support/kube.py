@@ -16,6 +16,7 @@ Json = dict[str, Any]
 
 _GROUPS = {
     "Deployment": ("apis/apps/v1", "deployments"),
+    "StatefulSet": ("apis/apps/v1", "statefulsets"),
     "ReplicaSet": ("apis/apps/v1", "replicasets"),
     "Pod": ("api/v1", "pods"),
     "ConfigMap": ("api/v1", "configmaps"),

@@ -210,6 +210,11 @@ class Component(ApiModel):
         "only.",
     )
 
+    @property
+    def stands_in_template(self) -> bool:
+        """Tell whether the value stands in the pod template alone."""
+        return self.config_map is None and self.http is None
+
 
 COMPONENT_RULES: dict[str, Any] = validations(
     cel(

@@ -53,11 +53,18 @@ class QuarantinePolicy(StrEnum):
     ALLOW = "Allow"
 
 
+class TargetKind(StrEnum):
+    """The kinds of workloads that can be guarded."""
+
+    DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+
+
 class TargetRef(ApiModel):
     """The workload that serves the model, in the namespace of the ModelRollout."""
 
     api_version: Literal["apps/v1"] = Field("apps/v1", description="API version of the workload.")
-    kind: Literal["Deployment"] = Field("Deployment", description="Kind of the workload.")
+    kind: TargetKind = Field(TargetKind.DEPLOYMENT, description="Kind of the workload.")
     name: ObjectName = Field(description="Name of the workload.")
 
 

@@ -70,6 +70,10 @@ class SimulatedCluster:
         """List the ReplicaSets as they were at this time."""
         return list(self._objects.replica_sets) if self._objects else []
 
+    async def controller_revisions(self, namespace: str, selector: Json) -> list[Json]:
+        """List none: only Deployments are replayed."""
+        return []
+
     async def revisions(self, namespace: str, rollout_uid: str) -> list[Json]:
         """List the ModelRevisions that the replay has created."""
         return list(self._revisions.values())

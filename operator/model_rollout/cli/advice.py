@@ -24,8 +24,8 @@ _ROLLBACK = "rollback {name}"
 _HISTORY = "history {name}"
 _RESUME = "resume {name}"
 _STATUS = "status {name}"
-_DEPLOYED = "kubectl get deployment {workload} -o yaml"
-_PODS = "kubectl rollout status deployment/{workload}"
+_DEPLOYED = "kubectl get {kind} {workload} -o yaml"
+_PODS = "{progress}"
 
 _BY_ITSELF: Mapping[str, Advice] = {
     "Settling": Advice(
@@ -42,12 +42,13 @@ _BY_ITSELF: Mapping[str, Advice] = {
     "ScaledToZero": Advice(
         "Nothing serves, so there is nothing to measure; no clock runs.",
         "It goes on when the workload is scaled up.",
-        ("kubectl scale deployment/{workload} --replicas=1",),
+        ("{scale}",),
     ),
     "WorkloadPaused": Advice(
-        "The rollout of the Deployment is paused by its own field spec.paused.",
-        "It goes on when that is resumed.",
-        ("kubectl rollout resume deployment/{workload}",),
+        "Its own spec keeps the workload from replacing its pods: spec.paused of a Deployment, "
+        "updateStrategy OnDelete or a partition of a StatefulSet.",
+        "It goes on when that is changed, or when its pods are deleted by hand.",
+        ("kubectl edit {kind} {workload}",),
     ),
     "WarmingUp": Advice(
         "A model that has just started is slow and its caches are empty, so measurements are discarded.",
@@ -183,7 +184,7 @@ _HELD: Mapping[str, Advice] = {
     "WorkloadMissing": Advice(
         "There is nothing to guard.",
         "It begins when the workload is created.",
-        ("kubectl get deployments",),
+        ("kubectl get {kind}s",),
     ),
     "ComponentUnreadable": Advice(
         "A component has no single literal value in the workload, so there is nothing to compare or "

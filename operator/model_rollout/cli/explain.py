@@ -100,7 +100,7 @@ def _words(rollout: Rollout) -> dict[str, str]:
     budget = written.get("budget") or {}
     texts = {
         "name": rollout.name,
-        "workload": (spec.get("targetRef") or {}).get("name") or rollout.name,
+        **_workload(spec.get("targetRef") or {}, rollout.name),
         "revision": rollout.current or rollout.transaction.get("from") or "REVISION",
         "settle": analysis.get("settle") or "settle",
         "warmUp": analysis.get("warmUp") or "warmUp",
@@ -115,6 +115,17 @@ def _words(rollout: Rollout) -> dict[str, str]:
         "because": f" ({rollout.switched_because})" if rollout.switched_because else "",
     }
     return {name: str(text) for name, text in texts.items()}
+
+
+def _workload(target: Json, name: str) -> dict[str, str]:
+    """What is typed about the workload depends on its kind."""
+    kind, name = str(target.get("kind") or "Deployment").lower(), str(target.get("name") or name)
+    if kind in ("deployment", "statefulset"):
+        progress = f"kubectl rollout status {kind}/{name}"
+        scale = f"kubectl scale {kind}/{name} --replicas=1"
+    else:
+        progress, scale = f"kubectl describe {kind} {name}", f"kubectl edit {kind} {name}"
+    return {"kind": kind, "workload": name, "progress": progress, "scale": scale}
 
 
 def _when(rollout: Rollout) -> str:

@@ -109,7 +109,7 @@ class _Objects:
         self._deployments = {
             _key(m): m for m in found if m.body.get("kind") == _DEPLOYMENT and _is_named(m)
         }
-        self._guarded: dict[tuple[str, str], Manifest] = {}
+        self._guarded: dict[tuple[str, str, str], Manifest] = {}
         self._seen: dict[tuple[str, str, str], Manifest] = {}
 
     def told(self) -> Iterator[Told]:
@@ -170,7 +170,7 @@ class _Objects:
                 yield Fault(("spec", "components", index), told)
 
     def _taken(self, manifest: Manifest, spec: ModelRolloutSpec) -> Iterator[Fault]:
-        target = (_key(manifest)[0], spec.target_ref.name)
+        target = (_key(manifest)[0], spec.target_ref.kind, spec.target_ref.name)
         before = self._guarded.setdefault(target, manifest)
         if before is not manifest and before.name != manifest.name:
             yield Fault(

@@ -37,7 +37,7 @@ def _stands_still(facts: Facts, current: CurrentRevision) -> bool:
     )
     # Somebody has yet to restart the pods; until then the old contents serve.
     unread = current.serving_since is None and bool(facts.unread_config_map)
-    still = facts.workload.desired == 0 or facts.workload.paused
+    still = facts.workload.desired == 0 or bool(facts.workload.waits)
     return still or lagging or interrupted or unread
 
 

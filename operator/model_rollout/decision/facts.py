@@ -34,7 +34,8 @@ class Workload:
     """All desired pods are of the newest template and available, and the controller has seen it."""
     caught_up: bool
     """The controller has seen the newest spec (`observedGeneration`)."""
-    paused: bool
+    waits: str
+    """Why its controller does not go on with the rollout by itself; empty: it does."""
     progress: str
     """How far the rollout is, for people: `1 of 2 pods updated, 0 available`."""
     manager: str
@@ -53,6 +54,8 @@ class Pods:
     """The scheduler's reason, when a pod found no node."""
     created: float | None = None
     """When the oldest pod of the newest template was created, in seconds since the epoch."""
+    blocking: tuple[Json, ...] = ()
+    """Pods of the revision that a rollback left, which a StatefulSet never replaces: not Ready."""
 
     @property
     def why(self) -> str:

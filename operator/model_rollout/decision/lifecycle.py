@@ -228,8 +228,8 @@ def rolling_out(facts: Facts) -> Decision | None:
         return hold(facts, Reason.SCALED_TO_ZERO, message)
     if current.serving_since is not None:
         return None
-    if workload.paused:
-        message = "spec.paused of the Deployment is true: its rollout, and the deadline, wait"
+    if workload.waits:
+        message = f"{workload.waits}: its rollout, and the deadline, wait"
         return hold(facts, Reason.WORKLOAD_PAUSED, message)
     old = facts.pods.old if facts.pods else 0
     left = f", {old} pods of an older template left" if old else ""

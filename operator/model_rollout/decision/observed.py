@@ -1,4 +1,4 @@
-"""Reads what a decision needs from the JSON of the workload, its ReplicaSets and its pods."""
+"""Reads what a decision needs from the JSON of the workload, of its revisions and of its pods."""
 
 import datetime
 
@@ -9,7 +9,8 @@ FIELD_MANAGER = "model-rollout-operator"
 """The field manager of our own writes."""
 
 _REVISION = "deployment.kubernetes.io/revision"
-_HASH = "pod-template-hash"
+_HASHES = ("pod-template-hash", "controller-revision-hash")
+"""Labels of the pods of a Deployment, and of a StatefulSet, that say which template they have."""
 _BLAMED = frozenset(
     {
         "ErrImagePull",
@@ -23,7 +24,7 @@ _CRASHES = 3
 
 
 def read_workload(body: Json) -> Workload:
-    """Return what decisions read of a Deployment."""
+    """Return what decisions read of a Deployment or a StatefulSet."""
     metadata, spec, status = body["metadata"], body["spec"], body.get("status") or {}
     desired = spec.get("replicas", 1)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
@@ -35,10 +36,32 @@ def read_workload(body: Json) -> Workload:
         desired=desired,
         rolled_out=caught_up and desired > 0 and complete,
         caught_up=caught_up,
-        paused=bool(spec.get("paused")),
+        waits=_waits(body, complete=complete),
         progress=_progress(desired, updated, status.get("replicas", 0), available),
         manager=_template_manager(metadata.get("managedFields") or ()),
     )
+
+
+def _waits(body: Json, *, complete: bool) -> str:
+    """Return why the controller does not replace the pods by itself; empty when it does."""
+    spec = body["spec"]
+    if spec.get("paused"):
+        return "spec.paused of the Deployment is true"
+    if body["kind"] != "StatefulSet" or complete:
+        return ""
+    strategy = spec.get("updateStrategy") or {}
+    if strategy.get("type") == "OnDelete":
+        return (
+            "spec.updateStrategy.type of the StatefulSet is OnDelete, so no pod is replaced before "
+            "somebody deletes it"
+        )
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    if partition > 0:
+        return (
+            f"spec.updateStrategy.rollingUpdate.partition of the StatefulSet is {partition}, so the "
+            f"pods below number {partition} keep the template before"
+        )
+    return ""
 
 
 def _progress(desired: int, updated: int, total: int, available: int) -> str:
@@ -59,20 +82,29 @@ def _template_manager(entries: tuple[Json, ...]) -> str:
 
 
 def newest_hash(workload: Json, replica_sets: list[Json]) -> str | None:
-    """Return the pod-template-hash of the ReplicaSet of the newest template, if there is one yet."""
+    """Return the hash that pods of the newest template bear, if its controller gave one yet."""
+    if workload["kind"] == "StatefulSet":
+        found: str | None = (workload.get("status") or {}).get("updateRevision")
+        return found
     wanted = (workload["metadata"].get("annotations") or {}).get(_REVISION)
     for replica_set in replica_sets:
         metadata = replica_set["metadata"]
-        owners = metadata.get("ownerReferences") or ()
-        owned = any(owner.get("uid") == workload["metadata"]["uid"] for owner in owners)
-        if owned and (metadata.get("annotations") or {}).get(_REVISION) == wanted:
-            return str((metadata.get("labels") or {}).get(_HASH, ""))
+        if owned_by(replica_set, workload) and (
+            (metadata.get("annotations") or {}).get(_REVISION) == wanted
+        ):
+            return str((metadata.get("labels") or {}).get(_HASHES[0], ""))
     return None
 
 
-def read_pods(pods: list[Json], template_hash: str | None) -> Pods:
+def owned_by(body: Json, workload: Json) -> bool:
+    """Tell whether an object belongs to this very workload."""
+    owners = body["metadata"].get("ownerReferences") or ()
+    return any(owner.get("uid") == workload["metadata"]["uid"] for owner in owners)
+
+
+def read_pods(pods: list[Json], newest: str | None) -> Pods:
     """Return what the pods report; without a hash no pod counts as one of the newest template."""
-    new = [pod for pod in pods if _label(pod) == template_hash]
+    new = [pod for pod in pods if template_hash(pod) == newest]
     stuck = sorted({reason for pod in new for reason in _stuck_reasons(pod)})
     unschedulable = next((why for pod in new if (why := _unschedulable(pod))), "")
     created = min((when for pod in new if (when := _created(pod)) is not None), default=None)
@@ -84,8 +116,16 @@ def _created(pod: Json) -> float | None:
     return datetime.datetime.fromisoformat(text).timestamp() if text else None
 
 
-def _label(pod: Json) -> str:
-    return str((pod["metadata"].get("labels") or {}).get(_HASH, ""))
+def template_hash(pod: Json) -> str:
+    """Return the hash of the template that a pod was made from."""
+    labels = pod["metadata"].get("labels") or {}
+    return str(next((labels[name] for name in _HASHES if name in labels), ""))
+
+
+def is_ready(pod: Json) -> bool:
+    """Tell whether a pod is Ready."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 def _stuck_reasons(pod: Json) -> list[str]:

@@ -30,6 +30,7 @@ class Action(StrEnum):
     ROLL_BACK = "RollBack"  # a transaction begins
     PREFLIGHT = "Preflight"  # every write of a transaction is tried as a dry run
     APPLY = "Apply"  # an object is written
+    UNBLOCK = "Unblock"  # a pod that keeps a rollback from coming up is deleted
     UNDO = "Undo"  # what a transaction wrote is put back
     CONCLUDE = "Conclude"  # a transaction ends
 

@@ -13,7 +13,7 @@ class Reason(StrEnum):
     SETTLING = "Settling"  # the template changed; it counts once nothing changes for `settle`
     ROLLING_OUT = "RollingOut"  # not all pods are of the current revision and available
     SCALED_TO_ZERO = "ScaledToZero"  # nothing serves; bake and deadline stand still
-    WORKLOAD_PAUSED = "WorkloadPaused"  # spec.paused of the Deployment; deadline stands still
+    WORKLOAD_PAUSED = "WorkloadPaused"  # its own spec keeps its pods; deadline stands still
     WARMING_UP = "WarmingUp"  # measurements are discarded until `warmUp` is over
     BAKING = "Baking"  # measured and clear, not for long enough to be Stable
     WATCHING = "Watching"  # Stable, measured, nothing wrong

@@ -8,11 +8,13 @@ from model_rollout.decision.chain import go_on, whole_instead
 from model_rollout.decision.conclude import conclude, condemned_by_chain
 from model_rollout.decision.facts import Facts
 from model_rollout.decision.lifecycle import serve
-from model_rollout.decision.outcome import Decision, clipped
+from model_rollout.decision.outcome import Action, Decision, clipped
 from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold, wait
 from model_rollout.decision.sentences import listed
+from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import components_digest
+from model_rollout.revisions.objects import ObjectRef, Write
 
 _BY_METRIC = (Reason.METRIC_BREACHED, Reason.METRIC_SILENT, Reason.TARGET_UNUSABLE)
 
@@ -51,6 +53,13 @@ def _coming_up(facts: Facts, transaction: Transaction, current: CurrentRevision)
     if late and pods is not None and pods.stuck:
         return _next_candidate(facts, transaction, pods.why)
     waiting = f"revision {transaction.to} is coming up: {facts.workload.progress}"
+    if facts.workload.waits:
+        message = f"{facts.workload.waits}: the rollback, and its deadline, wait"
+        return hold(facts, Reason.WORKLOAD_PAUSED, message)
+    if pods is not None and pods.blocking and not facts.refused:
+        return _unblock(facts, transaction, pods.blocking[0])
+    if facts.refused:
+        waiting += f"; {facts.refused}"
     if late:
         why = f" ({pods.why})" if pods is not None and pods.why else ""
         return hold(
@@ -63,6 +72,26 @@ def _coming_up(facts: Facts, transaction: Transaction, current: CurrentRevision)
             to=transaction.to,
         )
     return wait(facts, Reason.ROLLING_OUT, waiting[0].upper() + waiting[1:])
+
+
+def _unblock(facts: Facts, transaction: Transaction, pod: Json) -> Decision:
+    """Delete one pod: its controller makes another one of the restored template."""
+    name = pod["metadata"]["name"]
+    message = (
+        f"Pod {name} of revision {transaction.from_} is not Ready, and a StatefulSet never replaces "
+        f"such a pod by itself (kubernetes#67250): it is deleted so that revision {transaction.to} "
+        "comes up"
+    )
+    return Decision(
+        Action.UNBLOCK,
+        Reason.ROLLING_OUT,
+        message,
+        Phase.VERIFYING,
+        facts.status,
+        writes=(Write(ObjectRef("v1", "Pod", facts.namespace, name), read=pod, delete=True),),
+        from_=transaction.from_,
+        to=transaction.to,
+    )
 
 
 def _next_candidate(facts: Facts, transaction: Transaction, why: str) -> Decision:

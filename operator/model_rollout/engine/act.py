@@ -4,6 +4,7 @@ import logging
 
 from model_rollout.api.rollout import KillSwitch
 from model_rollout.decision.facts import Facts
+from model_rollout.decision.notices import Notice
 from model_rollout.decision.outcome import Action, Decision
 from model_rollout.engine.guard import Guard
 from model_rollout.engine.memory import Memory
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Actor:
-    """Writes to workloads, ConfigMaps and servers."""
+    """Writes to workloads, ConfigMaps and servers; deletes a pod that is in the way of a rollback."""
 
     def __init__(
         self, cluster: Cluster, store: Store, persister: Persister, servers: Servers
@@ -53,6 +54,8 @@ class Actor:
                 done = await self._write(guard, memory, write, dry_run=dry_run)
             if not done:
                 return
+            if isinstance(write, Write) and write.delete:
+                _tell(guard, memory, decision, facts.now)
         if dry_run:
             memory.preflighted = transaction.id
 
@@ -85,7 +88,7 @@ class Actor:
         except (Rejected, Forbidden) as error:
             _refuse(guard, memory, f"{write.ref.kind} {write.ref.name}: {error}")
         else:
-            if not dry_run:
+            if not dry_run and not write.delete:
                 self._store.put_workload(body)
             return True
         return False
@@ -120,6 +123,13 @@ class Actor:
         else:
             self._store.put_workload(body)
         return body
+
+
+def _tell(guard: Guard, memory: Memory, decision: Decision, now: float) -> None:
+    """What was deleted is said once it is: the Event goes out with the next check."""
+    log.info(decision.message, extra={"rollout": str(key_of(guard.body))})
+    action, reason = decision.action.value, decision.reason.value
+    memory.untold.append(Notice(True, reason, action, decision.message, now))
 
 
 def _refuse(guard: Guard, memory: Memory, why: str) -> None:

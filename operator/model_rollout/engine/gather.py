@@ -1,11 +1,13 @@
 """Gather: all reads of one check, ending in one frozen `Facts`. Decides nothing, writes nothing."""
 
 import logging
+from dataclasses import replace
 
 from model_rollout.analysis.evidence import report
 from model_rollout.api.revision import RolloutRef
 from model_rollout.api.rollout import ModelRolloutSpec
-from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
+from model_rollout.api.status import ModelRolloutStatus
+from model_rollout.decision.blocking import blocking_pods, may_block
 from model_rollout.decision.facts import (
     APPROVE_ANNOTATION,
     REASON_ANNOTATION,
@@ -88,7 +90,7 @@ class Gatherer:
             revisions=revisions,
             reports=tuple(report(m.evidence, m.rule, now) for m in memory.measured.values()),
             when=memory.rules.when,
-            pods=await self._pods(workload, status.current),
+            pods=await self._pods(guard, workload, revisions),
             earlier=await self._earlier(guard, workload),
             taken_by=self._taken_by(body),
             unquarantine=annotations.get(UNQUARANTINE_ANNOTATION),
@@ -174,41 +176,52 @@ class Gatherer:
         )
 
     async def _template_hash(self, memory: Memory, workload: Workload) -> str | None:
-        """Read it again when the Deployment was edited; None until its ReplicaSet exists."""
+        """Read it again when the workload was edited; None until its controller gave one."""
         metadata = workload.body["metadata"]
         version = (workload.uid, metadata.get("generation", 0))
         known = memory.template_hash
         if known is None or known[0] != version:
-            replica_sets = await self._cluster.replica_sets(
-                metadata["namespace"], workload.body["spec"]["selector"]
-            )
-            found = newest_hash(workload.body, replica_sets) if workload.caught_up else None
+            kept = await self._kept(workload)
+            found = newest_hash(workload.body, kept) if workload.caught_up else None
             if found is None:
                 return None
             memory.template_hash = known = (version, found)
         return known[1]
 
     async def _pods(
-        self, workload: Workload | None, current: CurrentRevision | None
+        self, guard: Guard, workload: Workload | None, revisions: tuple[Revision, ...]
     ) -> Pods | None:
         """Pods are read only while something about them can matter: never in the steady state."""
+        current, transaction = guard.status.current, guard.status.transaction
         if workload is None or current is None or workload.desired == 0:
             return None
         calm = current.serving_since is not None and workload.rolled_out
         if calm and current.failing_since is None:
             return None
+        selector = workload.body["spec"]["selector"]
+        kept = await self._kept(workload)
+        listed = await self._cluster.pods(guard.namespace, selector)
+        pods = read_pods(listed, newest_hash(workload.body, kept))
+        left = next((r for r in revisions if transaction and r.number == transaction.from_), None)
+        if left is None or not may_block(workload, transaction):
+            return pods
+        components = guard.spec.components
+        blocking = blocking_pods(workload, listed, kept, components, left.spec.components)
+        return replace(pods, blocking=blocking)
+
+    async def _kept(self, workload: Workload) -> list[Json]:
+        """Return what keeps the templates before: ReplicaSets, or ControllerRevisions."""
         namespace = workload.body["metadata"]["namespace"]
         selector = workload.body["spec"]["selector"]
-        replica_sets = await self._cluster.replica_sets(namespace, selector)
-        pods = await self._cluster.pods(namespace, selector)
-        return read_pods(pods, newest_hash(workload.body, replica_sets))
+        if workload.body["kind"] == "StatefulSet":
+            return await self._cluster.controller_revisions(namespace, selector)
+        return await self._cluster.replica_sets(namespace, selector)
 
     async def _earlier(self, guard: Guard, workload: Workload | None) -> tuple[Content, ...]:
         if workload is None or guard.status.current is not None:
             return ()
-        selector = workload.body["spec"]["selector"]
-        replica_sets = await self._cluster.replica_sets(guard.namespace, selector)
-        return earlier_contents(tuple(replica_sets), workload.uid, guard.spec.components)
+        kept = tuple(await self._kept(workload))
+        return earlier_contents(kept, workload.uid, guard.spec.components)
 
     def _taken_by(self, body: Json) -> str:
         """Of several ModelRollouts with one target the oldest guards it."""

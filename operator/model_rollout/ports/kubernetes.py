@@ -97,6 +97,10 @@ class Cluster(Protocol):
         """List the ReplicaSets that a `LabelSelector` matches."""
         ...
 
+    async def controller_revisions(self, namespace: str, selector: Json) -> list[Json]:
+        """List the ControllerRevisions (of StatefulSets) that a `LabelSelector` matches."""
+        ...
+
     async def revisions(self, namespace: str, rollout_uid: str) -> list[Json]:
         """List the ModelRevisions of one ModelRollout."""
         ...
@@ -142,7 +146,7 @@ class Cluster(Protocol):
         ...
 
     async def write(self, write: Write, *, dry_run: bool = False) -> Json:
-        """Patch or create an object; with `dry_run` the API server does all but store it."""
+        """Patch, create or delete an object; with `dry_run` the API server does all but store it."""
         ...
 
     async def snapshots(self, namespace: str, rollout_uid: str) -> list[Json]:

@@ -132,29 +132,39 @@ def revision_body(revision: NewRevision, namespace: str) -> Json:
 
 
 def earlier_contents(
-    replica_sets: tuple[Json, ...], workload_uid: str, components: tuple[Component, ...]
+    kept: tuple[Json, ...], workload_uid: str, components: tuple[Component, ...]
 ) -> tuple[Content, ...]:
-    """Return what the ReplicaSets of a workload held, oldest first, each content once.
+    """Return what a workload held before, oldest first, each content once.
 
-    ReplicaSets of other workloads, and those that lack a component, are left out.
+    `kept`: ReplicaSets, or the ControllerRevisions of a StatefulSet. Those of other workloads, and
+    those that lack a component, are left out.
     """
-    owned = [rs for rs in replica_sets if _owned_by(rs, workload_uid)]
+    owned = [body for body in kept if _owned_by(body, workload_uid)]
     contents: dict[str, Content] = {}
-    for replica_set in sorted(owned, key=_deployment_revision):
-        content = read_content(replica_set["spec"]["template"], components)
+    for body in sorted(owned, key=_age):
+        content = read_content(kept_template(body), components)
         if not isinstance(content, ComponentProblem):
             contents.pop(content.digest, None)
             contents[content.digest] = content
     return tuple(contents.values())
 
 
-def _owned_by(replica_set: Json, uid: str) -> bool:
-    owners = replica_set["metadata"].get("ownerReferences") or ()
+def kept_template(body: Json) -> Json:
+    """Return the pod template that a ReplicaSet or a ControllerRevision keeps."""
+    spec = body["spec"] if "spec" in body else body["data"]["spec"]
+    template: Json = spec["template"]
+    return template
+
+
+def _owned_by(body: Json, uid: str) -> bool:
+    owners = body["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == uid for owner in owners)
 
 
-def _deployment_revision(replica_set: Json) -> int:
-    text = (replica_set["metadata"].get("annotations") or {}).get(_REVISION_ANNOTATION, "0")
+def _age(body: Json) -> int:
+    if "revision" in body:
+        return int(body["revision"])
+    text = (body["metadata"].get("annotations") or {}).get(_REVISION_ANNOTATION, "0")
     return int(text) if text.isdigit() else 0
 
 

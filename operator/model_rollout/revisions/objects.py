@@ -31,13 +31,15 @@ def ref_of(body: Json) -> ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write of a transaction: a JSON Patch (RFC 6902) of an object, or an object to create."""
+    """One write: a JSON Patch (RFC 6902) of an object, an object to create, or one to delete."""
 
     ref: ObjectRef
     read: Json | None = None
     """The object as it was read: what the `test` operations speak of. None: it is not there."""
     patch: tuple[Json, ...] = ()
     create: Json | None = None
+    delete: bool = False
+    """Delete exactly the object that was read: another one of the same name is left alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class FakeCluster:
         self.templates_: dict[Key, Json] = {}
         self.secrets: dict[Key, Json] = {}
         self.replica_sets_: list[Json] = []
+        self.controller_revisions_: list[Json] = []
         self.revisions_: dict[str, Json] = {}
         self.records_: dict[str, Json] = {}
         self.events: list[Json] = []
@@ -115,6 +116,10 @@ class FakeCluster:
     async def replica_sets(self, namespace: str, selector: Json) -> list[Json]:
         self._called("replica_sets")
         return self.replica_sets_
+
+    async def controller_revisions(self, namespace: str, selector: Json) -> list[Json]:
+        self._called("controller_revisions")
+        return self.controller_revisions_
 
     async def revisions(self, namespace: str, rollout_uid: str) -> list[Json]:
         self._called("revisions")
@@ -178,6 +183,10 @@ class FakeCluster:
     async def write(self, write: Write, *, dry_run: bool = False) -> Json:
         self._called("dry_run" if dry_run else "write")
         key, kept = Key(write.ref.namespace, write.ref.name), self._kept(write.ref.kind)
+        if write.delete:
+            assert write.read is not None
+            self.pods_ = [pod for pod in self.pods_ if pod["metadata"] != write.read["metadata"]]
+            return {}
         if write.create is not None:
             body = write.create | {"metadata": write.create["metadata"] | {"uid": write.ref.name}}
         elif key not in kept:

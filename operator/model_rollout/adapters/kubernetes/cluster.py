@@ -15,7 +15,12 @@ _APPS = "/apis/apps/v1"
 _CORE = "/api/v1"
 _EVENTS = "/apis/events.k8s.io/v1"
 _PAGE = "500"
-_PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "ConfigMap": "configmaps"}
+_PLURALS = {
+    "Deployment": "deployments",
+    "StatefulSet": "statefulsets",
+    "ConfigMap": "configmaps",
+    "Pod": "pods",
+}
 """Resources of kinds that exist everywhere; others are asked for."""
 
 
@@ -71,6 +76,11 @@ class KubernetesCluster:
         """List the ReplicaSets that a `LabelSelector` matches."""
         return await self._selected(_path(_APPS, namespace, "replicasets"), label_query(selector))
 
+    async def controller_revisions(self, namespace: str, selector: Json) -> list[Json]:
+        """List the ControllerRevisions that a `LabelSelector` matches."""
+        path = _path(_APPS, namespace, "controllerrevisions")
+        return await self._selected(path, label_query(selector))
+
     async def revisions(self, namespace: str, rollout_uid: str) -> list[Json]:
         """List the ModelRevisions of one ModelRollout."""
         path = _path(_OWN, namespace, "modelrevisions")
@@ -116,9 +126,12 @@ class KubernetesCluster:
         return await self._patch(_path(_OWN, key.namespace, "modelrollouts", key.name), operations)
 
     async def write(self, write: Write, *, dry_run: bool = False) -> Json:
-        """Patch or create an object; with `dry_run` the API server does all but store it."""
+        """Patch, create or delete an object; with `dry_run` the API server does all but store it."""
         path = await self._object_path(write.ref)
         query = {"dryRun": "All"} if dry_run else {}
+        if write.delete and write.read is not None:
+            only = {"preconditions": {"uid": write.read["metadata"]["uid"]}}
+            return await self._api.request("DELETE", path, body=only, query=query)
         if write.create is not None:
             path = path.rpartition("/")[0]
             return await self._api.request("POST", path, body=write.create, query=query)
