@@ -155,7 +155,11 @@ REFUSED = {
     ),
     "target-kind": (
         {"targetRef": {"kind": "DaemonSet", "name": "sentiment"}},
-        'Unsupported value: "DaemonSet": supported values: "Deployment"',
+        "write kind: Deployment, StatefulSet or InferenceService",
+    ),
+    "target-version": (
+        {"targetRef": {"kind": "InferenceService", "name": "sentiment"}},
+        "write apiVersion: serving.kserve.io/v1beta1 for an InferenceService",
     ),
     "unknown-field": (
         {"analysis": {"warmup": "5m"}},
@@ -203,7 +207,6 @@ def test_minimal_manifest_gets_all_defaults(cluster: Admission) -> None:
     assert cluster.apply(manifest)["spec"] == {
         "killSwitch": "None",
         "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sentiment"},
-        "components": [{"name": "template", "podTemplate": {}}],
         "prometheus": {},
         "metrics": [METRIC],
         "analysis": {

@@ -87,6 +87,20 @@ TAKEN: dict[str, Manifest] = {
     ),
 }
 
+FLAG = {"apiVersion": "core.openfeature.dev/v1beta1", "kind": "FeatureFlag", "name": "a"}
+
+
+def elsewhere(path: str = "spec.flagSpec.flags.a.defaultVariant", **ref: str) -> Manifest:
+    return {"name": "part", "field": {"path": path, "ref": FLAG | ref}}
+
+
+TAKEN |= {
+    "field-of-another-object": elsewhere(),
+    "field-of-another-deployment": elsewhere(
+        "spec.template.spec.containers[name=server].image", apiVersion="apps/v1", kind="Deployment"
+    ),
+}
+
 REFUSED: dict[str, tuple[list[Manifest], str]] = {
     "no-kind": ([{"name": "a"}], ONE_KIND),
     "field-and-arg": ([flag() | field()], ONE_KIND),
@@ -126,6 +140,24 @@ REFUSED: dict[str, tuple[list[Manifest], str]] = {
     "match-with-letters-beyond-ascii": ([match("(é)")], "write match in printable ASCII"),
     "match-too-long": ([match("(" + 300 * "a" + ")")], "Too long: may not be more than 256"),
     "path-outside-of-the-template": ([field("spec.replicas.of.a.kind")], INTO_THE_TEMPLATE),
+    "field-of-a-secret": (
+        [elsewhere("data.token", apiVersion="v1", kind="Secret")],
+        "a Secret or a rule of RBAC is no version of a model",
+    ),
+    "field-of-a-role": (
+        [elsewhere("rules.a", apiVersion="rbac.authorization.k8s.io/v1", kind="Role")],
+        "a Secret or a rule of RBAC is no version of a model",
+    ),
+    "field-of-a-config-map": (
+        [elsewhere("data.prompt", apiVersion="v1", kind="ConfigMap")],
+        "write configMap: {name: NAME, keys: [KEY]}",
+    ),
+    "field-of-a-guard": (
+        [elsewhere("spec.killSwitch", apiVersion="modelrollout.dev/v1alpha1", kind="ModelRollout")],
+        "an object of modelrollout.dev is no part of a model",
+    ),
+    "field-of-a-status": ([elsewhere("status.phase")], "metadata and status say nothing about"),
+    "field-of-metadata": ([elsewhere("metadata.name")], "metadata and status say nothing about"),
     "path-with-an-index": ([field("spec.template.spec.volumes[0].image.reference")], BY_NAME),
     "path-with-a-wildcard": ([field("spec.template.spec.volumes[*].image.reference")], BY_NAME),
     "path-with-a-filter": ([field("spec.template.spec.volumes[?(@.name=='m')].image")], NAMES),
@@ -222,3 +254,36 @@ def test_whole_template_goes_with_what_is_beside_it(cluster: Admission) -> None:
     assert "podTemplate is the whole template" in cluster.refusal(
         rollout("volume", components=by_volume)
     )
+
+
+SERVICE = {
+    "apiVersion": "serving.kserve.io/v1beta1",
+    "kind": "InferenceService",
+    "name": "sentiment",
+}
+URI = "spec.predictor.model.storageUri"
+
+
+@pytest.mark.parametrize("path", [URI, "spec.predictor", "spec.transformer"])
+def test_fields_of_an_inference_service_begin_at_its_root(cluster: Admission, path: str) -> None:
+    cluster.apply(rollout("service", targetRef=SERVICE, components=[field(path)]))
+    cluster.kubectl("delete", "modelrollout", "service")
+
+
+@pytest.mark.parametrize(
+    ("component", "said"),
+    [
+        (field(), "write a path into spec.predictor, spec.transformer or spec.explainer"),
+        (field("spec.predictors.a"), "write a path into spec.predictor, spec.transformer or"),
+        (flag(), "an InferenceService has no pod template: write field components"),
+        ({"name": "a", "podTemplate": {}}, "an InferenceService has no pod template"),
+    ],
+)
+def test_inference_service_has_no_pod_template(
+    cluster: Admission, component: Manifest, said: str
+) -> None:
+    assert said in cluster.refusal(rollout("service", targetRef=SERVICE, components=[component]))
+
+
+def test_what_an_inference_service_has_is_no_field_of_a_deployment(cluster: Admission) -> None:
+    assert INTO_THE_TEMPLATE in cluster.refusal(rollout("wrong", components=[field(URI)]))

@@ -8,7 +8,7 @@ import pytest
 from localcluster.controlplane import ControlPlane
 from localcluster.prometheus import Prometheus
 from localcluster.workspace import Workspace
-from support.install import install_operator
+from support.install import install_further_kinds, install_operator
 from support.kube import Kube
 from support.metrics_source import MetricsSource
 from support.scenario import Scenario, Site, scenario
@@ -33,6 +33,7 @@ def site(
     crds: ControlPlane, metrics_source: MetricsSource, scraping_prometheus: Prometheus
 ) -> Iterator[Site]:
     install_operator(crds)
+    install_further_kinds(crds)
     workspace = Workspace("operators")
     try:
         yield Site(crds, Kube(crds), scraping_prometheus, metrics_source, workspace)

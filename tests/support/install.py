@@ -27,6 +27,23 @@ def install_crds(control_plane: ControlPlane) -> None:
     control_plane.kubectl("get", "mro,mrev,mrec,mtpl", "--all-namespaces")
 
 
+def install_further_kinds(control_plane: ControlPlane) -> None:
+    """Apply the definitions of kinds that a cluster need not have, and the rights for them."""
+    control_plane.kubectl("apply", "-f", str(Path(__file__).parent / "crds"))
+    roles = REPOSITORY / "deploy" / "examples" / "rbac-further-kinds.yaml"
+    control_plane.kubectl("apply", "-f", str(roles))
+    wait_until(
+        lambda: control_plane.kubectl(
+            "wait",
+            "--for=condition=Established",
+            "crd/inferenceservices.serving.kserve.io",
+            "crd/featureflags.core.openfeature.dev",
+        ),
+        30,
+        "the definitions of further kinds are established",
+    )
+
+
 def install_operator(control_plane: ControlPlane) -> None:
     """Apply the roles of deploy/; and have nodes whose pods are Ready at once."""
     control_plane.kubectl("apply", "-k", str(REPOSITORY / "deploy"))

@@ -26,6 +26,8 @@ _GROUPS = {
     "MetricTemplate": ("apis/modelrollout.dev/v1alpha1", "metrictemplates"),
     "ModelRevision": ("apis/modelrollout.dev/v1alpha1", "modelrevisions"),
     "RolloutRecord": ("apis/modelrollout.dev/v1alpha1", "rolloutrecords"),
+    "InferenceService": ("apis/serving.kserve.io/v1beta1", "inferenceservices"),
+    "FeatureFlag": ("apis/core.openfeature.dev/v1beta1", "featureflags"),
     "Event": ("apis/events.k8s.io/v1", "events"),
     "Lease": ("apis/coordination.k8s.io/v1", "leases"),
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
@@ -82,6 +84,13 @@ class Kube:
         """A merge patch, as `kubectl patch` and `kubectl annotate` send."""
         path = _path(kind, namespace, name) + f"?fieldManager={manager}"
         return self._send("PATCH", path, patch, "application/merge-patch+json")
+
+    def merge_status(
+        self, kind: str, namespace: str, name: str, status: Json, *, manager: str
+    ) -> Json:
+        """Merge a status, as a controller does."""
+        path = _path(kind, namespace, name) + f"/status?fieldManager={manager}"
+        return self._send("PATCH", path, {"status": status}, "application/merge-patch+json")
 
     def json_patch(self, kind: str, namespace: str, name: str, operations: list[Json]) -> Json:
         path = _path(kind, namespace, name) + "?fieldManager=kubectl-edit"

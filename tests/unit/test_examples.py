@@ -28,6 +28,7 @@ def of_kind(kind: str) -> list[Json]:
 
 DEPLOYMENTS = {body["metadata"]["name"]: body for body in of_kind("Deployment")}
 CONFIG_MAPS = {body["metadata"]["name"]: body for body in of_kind("ConfigMap")}
+OTHERS = {(body["kind"], body["metadata"]["name"]): body for body in BODIES}
 
 
 def deployed(spec: ModelRolloutSpec) -> Revision:
@@ -36,7 +37,12 @@ def deployed(spec: ModelRolloutSpec) -> Revision:
     body = DEPLOYMENTS.get(spec.target_ref.name)
     if body is None:
         return some
-    found = read_content(body["spec"]["template"], spec.components, CONFIG_MAPS)
+    objects = {
+        component.name: OTHERS[component.field.ref.kind, component.field.ref.name]
+        for component in spec.components
+        if component.field is not None and component.field.ref is not None
+    }
+    found = read_content(body["spec"]["template"], spec.components, CONFIG_MAPS, objects=objects)
     assert isinstance(found, Content), found
     return replace(some, spec=new_revision(REF, 2, found).spec)
 

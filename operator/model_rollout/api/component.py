@@ -23,15 +23,15 @@ _MATCH_RULE = cel(
 _ASCII_RULE = cel("self.matches('^[ -~]*$')", "write match in printable ASCII characters")
 
 _STEP = r"\.[A-Za-z_][A-Za-z0-9_-]*(\[name=[^\[\]\x27]+\]|\[\x27[^\[\]\x27]+\x27\])?"
-FIELD_PATTERN = rf"^spec\.template({_STEP})+$"
-"""Paths into a pod template: names, `[name=x]` for the item of a list, `['a.b/c']` for a key."""
+FIELD_PATTERN = rf"^[A-Za-z_][A-Za-z0-9_-]*({_STEP})+$"
+"""Paths from the root of an object: names, `[name=x]` for the item of a list, `['a.b/c']` for a key."""
 
 _IN_CONTAINER = r"^spec\.template\.spec\.(containers|initContainers)\[name=[^\]]+\]\."
 _FIELD_RULES = (
     cel(
-        "self.startsWith('spec.template.')",
-        "write a path into the pod template, such as "
-        "spec.template.spec.volumes[name=model].image.reference",
+        r"!self.matches(r'^(metadata|status|apiVersion|kind)(\.|$)')",
+        "write the path of a value that people write, below spec or data: metadata and status say "
+        "nothing about the version",
     ),
     cel(
         r"!self.matches(r'\[-?[0-9]*\]|\[\*\]')",
@@ -43,16 +43,18 @@ _FIELD_RULES = (
         "write names separated by dots, [name=x] for the item of a list and ['example.com/x'] for "
         "a key with dots, such as spec.template.spec.volumes[name=model].image.reference",
     ),
+)
+_TEMPLATE_RULES = (
     cel(
-        f"!self.matches(r'{_IN_CONTAINER}image$')",
+        f"has(self.ref) || !self.path.matches(r'{_IN_CONTAINER}image$')",
         "write image: {container: NAME} for the image of a container",
     ),
     cel(
-        rf"!self.matches(r'{_IN_CONTAINER}env\[name=[^\]]+\]\.value$')",
+        rf"has(self.ref) || !self.path.matches(r'{_IN_CONTAINER}env\[name=[^\]]+\]\.value$')",
         "write env: {container: NAME, name: VARIABLE} for an environment variable",
     ),
     cel(
-        f"!self.matches(r'{_IN_CONTAINER}(args|command)')",
+        f"has(self.ref) || !self.path.matches(r'{_IN_CONTAINER}(args|command)')",
         "write arg: {container: NAME, flag: --FLAG} for a command line argument",
     ),
 )
@@ -106,13 +108,57 @@ class ArgComponent(ApiModel):
     )
 
 
-class FieldComponent(ApiModel):
-    """One text, number or truth value anywhere in the pod template."""
+_REFUSED_KINDS = ("Secret", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 
-    path: Annotated[str, Field(min_length=16, max_length=300)] = Field(
-        description="The path from the root of the workload; items of lists by name. For example "
-        "spec.template.spec.volumes[name=model].image.reference.",
+
+class ObjectReference(ApiModel):
+    """Another object in the namespace of the ModelRollout."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                f"!(self.kind in {list(_REFUSED_KINDS)}) && "
+                "!self.apiVersion.startsWith('rbac.authorization.k8s.io/')",
+                "a Secret or a rule of RBAC is no version of a model: write the object that holds "
+                "the version",
+            ),
+            cel(
+                "self.kind != 'ConfigMap' || self.apiVersion != 'v1'",
+                "write configMap: {name: NAME, keys: [KEY]} for the contents of a ConfigMap",
+            ),
+            cel(
+                "!self.apiVersion.startsWith('modelrollout.dev/')",
+                "an object of modelrollout.dev is no part of a model: write the object that holds "
+                "the version",
+            ),
+        )
+    )
+
+    api_version: Annotated[
+        str, Field(min_length=2, max_length=100, pattern=r"^([a-z0-9.-]+/)?v[a-z0-9]+$")
+    ] = Field(description="API version of the object, for example core.openfeature.dev/v1beta1.")
+    kind: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")] = (
+        Field(description="Kind of the object, for example FeatureFlag.")
+    )
+    name: ObjectName = Field(description="Name of the object.")
+
+
+class FieldComponent(ApiModel):
+    """One text, number or truth value anywhere in the target, or in another object."""
+
+    model_config = ConfigDict(json_schema_extra=validations(*_TEMPLATE_RULES))
+
+    path: Annotated[str, Field(min_length=3, max_length=300)] = Field(
+        description="The path from the root of the object; items of lists by name. For example "
+        "spec.template.spec.volumes[name=model].image.reference, of an InferenceService "
+        "spec.predictor.model.storageUri. Its spec.predictor, spec.transformer and spec.explainer "
+        "can be restored as a whole, without their numbers of replicas.",
         json_schema_extra=validations(*_FIELD_RULES),
+    )
+    ref: ObjectReference | None = Field(
+        None,
+        description="The object, where it is not the target. It needs a right: see "
+        "deploy/examples/rbac-further-kinds.yaml. Pods are not restarted for it.",
     )
 
 
@@ -196,7 +242,7 @@ class Component(ApiModel):
     env: EnvComponent | None = Field(None, description="A literal environment variable.")
     arg: ArgComponent | None = Field(None, description="A part of the command line.")
     field: FieldComponent | None = Field(
-        None, description="Any other single value in the pod template, by its path."
+        None, description="Any other single value of the target or of another object, by its path."
     )
     config_map: ConfigMapComponent | None = Field(
         None, description="The contents of a ConfigMap, such as a prompt or a policy."
@@ -212,8 +258,9 @@ class Component(ApiModel):
 
     @property
     def stands_in_template(self) -> bool:
-        """Tell whether the value stands in the pod template alone."""
-        return self.config_map is None and self.http is None
+        """Tell whether the value stands in the target alone."""
+        elsewhere = self.field is not None and self.field.ref is not None
+        return self.config_map is None and self.http is None and not elsewhere
 
 
 COMPONENT_RULES: dict[str, Any] = validations(
@@ -253,6 +300,11 @@ COMPONENT_RULES: dict[str, Any] = validations(
 Components = Annotated[
     tuple[Component, ...], Field(min_length=1, max_length=16, json_schema_extra=list_map())
 ]
+
+
+def whole_predictor() -> tuple[Component, ...]:
+    """Return the components of a ModelRollout of an InferenceService that lists none."""
+    return (Component(name="predictor", field=FieldComponent(path="spec.predictor")),)
 
 
 def whole_template() -> tuple[Component, ...]:

@@ -1,11 +1,11 @@
 """`ModelRollout`: what a model owner writes."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
-from model_rollout.api.component import COMPONENT_RULES, Components, whole_template
+from model_rollout.api.component import COMPONENT_RULES, Components, whole_predictor, whole_template
 from model_rollout.api.metric import Metric as Metric
 from model_rollout.api.metric import MetricAction as MetricAction
 from model_rollout.api.prometheus import Prometheus
@@ -53,18 +53,35 @@ class QuarantinePolicy(StrEnum):
     ALLOW = "Allow"
 
 
-class TargetKind(StrEnum):
-    """The kinds of workloads that can be guarded."""
-
-    DEPLOYMENT = "Deployment"
-    STATEFUL_SET = "StatefulSet"
-
-
 class TargetRef(ApiModel):
     """The workload that serves the model, in the namespace of the ModelRollout."""
 
-    api_version: Literal["apps/v1"] = Field("apps/v1", description="API version of the workload.")
-    kind: TargetKind = Field(TargetKind.DEPLOYMENT, description="Kind of the workload.")
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            cel(
+                "(self.kind == 'InferenceService') == "
+                "(self.apiVersion == 'serving.kserve.io/v1beta1')",
+                "write apiVersion: serving.kserve.io/v1beta1 for an InferenceService, and "
+                "apps/v1, or nothing, for a Deployment or a StatefulSet",
+            ),
+            cel(
+                "self.kind in ['Deployment', 'StatefulSet', 'InferenceService']",
+                "write kind: Deployment, StatefulSet or InferenceService; of another kind name the "
+                "workload that it makes, or write its values as components with field.ref",
+            ),
+        )
+    )
+
+    api_version: Annotated[str, Field(max_length=100, pattern=r"^([a-z0-9.-]+/)?v[a-z0-9]+$")] = (
+        Field(
+            "apps/v1",
+            description="API version of the workload: apps/v1, or serving.kserve.io/v1beta1.",
+        )
+    )
+    kind: Annotated[str, Field(max_length=63)] = Field(
+        "Deployment",
+        description="Kind of the workload: Deployment, StatefulSet or InferenceService.",
+    )
     name: ObjectName = Field(description="Name of the workload.")
 
 
@@ -200,8 +217,36 @@ class History(ApiModel):
     )
 
 
+_INFERENCE = "self.targetRef.kind == 'InferenceService'"
+_INSIDE = "has(c.field) && !has(c.field.ref)"
+_TARGET_RULES = (
+    cel(
+        f"{_INFERENCE} || !has(self.components) || self.components.all(c, !({_INSIDE}) || "
+        "c.field.path.startsWith('spec.template.'))",
+        "write a path into the pod template, such as "
+        "spec.template.spec.volumes[name=model].image.reference; for a value in another object "
+        "write field.ref",
+    ),
+    cel(
+        f"!({_INFERENCE}) || !has(self.components) || self.components.all(c, !({_INSIDE}) || "
+        r"c.field.path.matches(r'^spec\.(predictor|transformer|explainer)(\.|$)'))",
+        "write a path into spec.predictor, spec.transformer or spec.explainer, such as "
+        "spec.predictor.model.storageUri",
+    ),
+    cel(
+        f"!({_INFERENCE}) || !has(self.components) || self.components.all(c, !has(c.image) && "
+        "!has(c.env) && !has(c.arg) && !has(c.podTemplate) && "
+        "!(has(c.configMap) && has(c.configMap.volume)))",
+        "an InferenceService has no pod template: write field components, such as "
+        "spec.predictor.model.storageUri, and configMap components with a name",
+    ),
+)
+
+
 class ModelRolloutSpec(ApiModel):
     """What to guard, how to measure it, and what to do when it turns bad."""
+
+    model_config = ConfigDict(json_schema_extra=validations(*_TARGET_RULES))
 
     kill_switch: KillSwitch = Field(
         KillSwitch.NONE,
@@ -219,10 +264,11 @@ class ModelRolloutSpec(ApiModel):
         ),
     )
     components: Components = Field(
-        default_factory=whole_template,
-        description="What makes up a version of the model. The rest of the pod template is "
-        "observed: it belongs to the identity of a revision and is never written.",
-        json_schema_extra=COMPONENT_RULES,
+        (),
+        description="What makes up a version of the model; by default the whole pod template, of an "
+        "InferenceService spec.predictor. What is not listed is observed: it belongs to the "
+        "identity of a revision and is never written.",
+        json_schema_extra=COMPONENT_RULES | {"default": None},
     )
     prometheus: Prometheus = Field(
         default_factory=Prometheus, description="Where the metrics are read."
@@ -248,3 +294,11 @@ class ModelRolloutSpec(ApiModel):
         "or the last one cannot be brought up.",
     )
     history: History = Field(default_factory=History, description="How much is remembered.")
+
+    @model_validator(mode="after")
+    def _whole_by_default(self) -> Self:
+        """Which components there are where none is listed depends on the kind of the target."""
+        if not self.components:
+            inference = self.target_ref.kind == "InferenceService"
+            self.__dict__["components"] = whole_predictor() if inference else whole_template()
+        return self

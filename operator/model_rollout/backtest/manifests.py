@@ -135,7 +135,13 @@ def _check_templates(rollout: Manifest, templates: tuple[Manifest, ...]) -> None
 
 
 def _deployment(found: list[Manifest], rollout: Manifest) -> Manifest | None:
-    target = rollout.body["spec"]["targetRef"]["name"]
+    ref = rollout.body["spec"]["targetRef"]
+    if ref.get("kind", "Deployment") != "Deployment":
+        raise rollout.error(
+            ("spec", "targetRef", "kind"),
+            f"the past of a {ref['kind']} cannot be replayed: only Deployments can",
+        )
+    target = ref["name"]
     for manifest in found:
         body = manifest.body
         if body.get("kind") != "Deployment":

@@ -157,12 +157,12 @@ class _Objects:
 
     def _components(self, manifest: Manifest, spec: ModelRolloutSpec) -> Iterator[Fault]:
         deployment = self._deployments.get((_key(manifest)[0], spec.target_ref.name))
-        if deployment is None:
+        if deployment is None or spec.target_ref.kind != _DEPLOYMENT:
             return
         if any(template_faults(deployment)):
             return  # not ours to tell
         for index, component in enumerate(spec.components):
-            if component.http is not None or component.config_map is not None:
+            if not component.stands_in_template:
                 continue  # what they hold is in none of these files
             content = read_content(deployment.body["spec"]["template"], (component,))
             if isinstance(content, ComponentProblem):

@@ -16,6 +16,7 @@ from model_rollout.revisions.configmaps import Contents, changed_at, read_once
 from model_rollout.revisions.content import Content
 from model_rollout.revisions.history import Revision
 from model_rollout.revisions.places import ComponentProblem
+from model_rollout.revisions.workloads import document
 
 UNQUARANTINE_ANNOTATION = "modelrollout.dev/unquarantine"
 APPROVE_ANNOTATION = "modelrollout.dev/approve"
@@ -85,6 +86,8 @@ class Facts:
     pods: Pods | None = None
     earlier: tuple[Content, ...] = ()
     """Contents of ReplicaSets, oldest first; only read while no revision is recorded."""
+    workload_problem: str = ""
+    """Why the workload cannot be read, and what to apply; empty when it can, or is not there."""
     taken_by: str = ""
     """Name of an older ModelRollout with the same target."""
     unquarantine: str | None = None
@@ -103,6 +106,8 @@ class Facts:
     """The API server accepted all writes of the transaction in flight as a dry run."""
     config_maps: Mapping[str, Json | None] = field(default_factory=dict)
     """The ConfigMaps that components are, and those that a transaction in flight restores."""
+    objects: Mapping[str, Json | ComponentProblem] = field(default_factory=dict)
+    """Other objects that fields refer to, by the names of the components."""
     snapshots: Mapping[str, Contents] = field(default_factory=dict)
     """What ConfigMaps held, by digest; only read while a transaction is in flight."""
     shared: Mapping[str, str] = field(default_factory=dict)
@@ -181,7 +186,7 @@ class Facts:
         """
         if self.workload is None or self.pods is None or self.pods.created is None:
             return ""
-        template = self.workload.body["spec"]["template"]
+        template = document(self.workload.body)
         for name, body in self.config_maps.items():
             changed = changed_at(body) if body is not None else 0.0
             if changed > self.pods.created and read_once(template, name):

@@ -23,6 +23,8 @@ def workload_missing(facts: Facts) -> Decision | None:
     """The target does not exist (yet, or any more)."""
     if facts.workload is not None:
         return None
+    if facts.workload_problem:
+        return hold(facts, Reason.WORKLOAD_MISSING, facts.workload_problem)
     target = facts.spec.target_ref
     return hold(
         facts,

@@ -10,8 +10,9 @@ from model_rollout.revisions.canonical import TRANSACTION_ANNOTATION, Json
 from model_rollout.revisions.configmaps import created_write, restoring_write
 from model_rollout.revisions.content import same_value
 from model_rollout.revisions.objects import HttpWrite, Write, config_map_ref, ref_of
-from model_rollout.revisions.places import Unrestorable
-from model_rollout.revisions.restore import restore_operations
+from model_rollout.revisions.places import ComponentProblem, Unrestorable
+from model_rollout.revisions.restore import object_operations, restore_operations
+from model_rollout.revisions.workloads import annotated
 
 Values = tuple[ComponentValue, ...]
 
@@ -63,6 +64,10 @@ def written_by(facts: Facts, names: tuple[str, ...], transaction: str) -> tuple[
             body = facts.config_maps.get(live[component.name].config_map or "")
             if body is None or _annotated(body["metadata"]) != transaction:
                 continue
+        elif component.field is not None and component.field.ref is not None:
+            other = facts.objects.get(component.name)
+            if not isinstance(other, dict) or _annotated(other["metadata"]) != transaction:
+                continue
         elif component.http is None and not restarted_by(facts, transaction):
             continue
         ours.append(component.name)
@@ -74,9 +79,9 @@ def writes(
 ) -> tuple[Write | HttpWrite, ...]:
     """Return the writes that are left until `wanted` is live.
 
-    ConfigMaps come first, then what servers hold, and the workload last, with one annotation, so
-    that the pods restart once and then read everything. What is at its target already needs no
-    write.
+    ConfigMaps come first, then fields of other objects and what servers hold, and the workload
+    last, with one annotation, so that the pods restart once and then read everything. What is at
+    its target already needs no write.
 
     Raises:
         Unrestorable: when a value cannot be written; the text says why.
@@ -85,7 +90,24 @@ def writes(
     body = facts.workload.body
     patch = restore_operations(body, facts.spec.components, wanted, transaction, restart=restart)
     last = (Write(ref_of(body), read=body, patch=patch),) if patch else ()
-    return (*_config_maps(facts, wanted, transaction), *_http(facts, wanted), *last)
+    return (
+        *_config_maps(facts, wanted, transaction),
+        *_objects(facts, wanted, transaction),
+        *_http(facts, wanted),
+        *last,
+    )
+
+
+def _objects(facts: Facts, wanted: Values, transaction: str) -> Iterator[Write]:
+    """Fields of other objects; pods are not restarted for them."""
+    values = {value.name: value for value in wanted}
+    for component in facts.spec.components:
+        body = facts.objects.get(component.name)
+        if body is None or isinstance(body, ComponentProblem):
+            continue
+        patch = object_operations(body, component, values[component.name], transaction)
+        if patch:
+            yield Write(ref_of(body), read=body, patch=patch)
 
 
 def _http(facts: Facts, wanted: Values) -> Iterator[HttpWrite]:
@@ -142,8 +164,8 @@ def restarts(facts: Facts, before: Values, wanted: Values) -> bool:
 
 def restarted_by(facts: Facts, transaction: str) -> bool:
     """Tell whether the pod template was written by this transaction."""
-    template = facts.workload.body["spec"]["template"] if facts.workload else {}
-    return _annotated(template.get("metadata") or {}) == transaction
+    marked = annotated(facts.workload.body) if facts.workload else {}
+    return _annotated(marked.get("metadata") or {}) == transaction
 
 
 def _annotated(metadata: Json) -> str | None:

@@ -22,8 +22,8 @@ from model_rollout.ports.kubernetes import (
 )
 from model_rollout.revisions.objects import HttpWrite, ObjectRef, Write
 
-_WRITTEN = ("spec", "data", "binaryData")
-"""Parts of objects that our patches speak of, beside the metadata."""
+_UNWRITTEN = frozenset({"metadata", "status"})
+"""Parts of objects that change without anybody having edited what our patches speak of."""
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class Actor:
             body["metadata"].get(part) == write.read["metadata"].get(part)
             for part in ("uid", "annotations")
         )
-        return same and all(body.get(part) == write.read.get(part) for part in _WRITTEN)
+        return same and _written(body) == _written(write.read)
 
     async def _read_again(self, ref: ObjectRef) -> Json | None:
         """Somebody was faster. What is there now decides: their edit, or ours from before."""
@@ -123,6 +123,10 @@ class Actor:
         else:
             self._store.put_workload(body)
         return body
+
+
+def _written(body: Json) -> Json:
+    return {name: part for name, part in body.items() if name not in _UNWRITTEN}
 
 
 def _tell(guard: Guard, memory: Memory, decision: Decision, now: float) -> None:

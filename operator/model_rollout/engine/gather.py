@@ -16,20 +16,24 @@ from model_rollout.decision.facts import (
     Pods,
     Workload,
 )
+from model_rollout.decision.inference import read_inference_pods, read_inference_service
 from model_rollout.decision.observed import newest_hash, read_pods, read_workload
 from model_rollout.engine.guard import Guard
 from model_rollout.engine.maps import ConfigMaps, involved
 from model_rollout.engine.memory import Memory, Seen
 from model_rollout.engine.metrics import Metrics
+from model_rollout.engine.objects import read_objects, why_unreadable
 from model_rollout.engine.rulebook import Circumstances, newest_stable
 from model_rollout.engine.servers import Servers
 from model_rollout.engine.store import Store, target_of
 from model_rollout.ports.clock import Clock
-from model_rollout.ports.kubernetes import Cluster, Json
+from model_rollout.ports.kubernetes import Cluster, Forbidden, Json, NotFound
 from model_rollout.revisions.canonical import digest, normalised_template
 from model_rollout.revisions.content import Content, read_content
 from model_rollout.revisions.history import Revision, earlier_contents, parse_revision
+from model_rollout.revisions.objects import ObjectRef
 from model_rollout.revisions.places import ComponentProblem
+from model_rollout.revisions.workloads import INFERENCE_SERVICE, document, has_template
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +60,7 @@ class Gatherer:
     async def gather(self, guard: Guard, memory: Memory) -> Facts:
         """Return everything that the decision needs. Raises `ApiError`; Prometheus never raises."""
         body, spec, status = guard.body, guard.spec, guard.status
-        found_body = await self._workload(body)
-        workload = read_workload(found_body) if found_body is not None else None
+        workload, workload_problem = await self._workload(body)
         if memory.revisions is None:
             uid = body["metadata"]["uid"]
             listed = await self._cluster.revisions(guard.namespace, uid)
@@ -66,7 +69,8 @@ class Gatherer:
         written = involved(status.transaction, revisions)
         config_maps = await self._config_maps(guard, workload, written)
         http = await self._servers.read(guard, memory)
-        content = self._content(memory, workload, spec, config_maps, http)
+        objects = await read_objects(self._cluster, guard)
+        content = self._content(memory, workload, spec, config_maps, http, objects)
         now = self._clock.wall()
         found = await self._circumstances(guard, memory, workload, revisions)
         # At zero, evidence stands still.
@@ -85,6 +89,7 @@ class Gatherer:
             spec=spec,
             status=status,
             workload=workload,
+            workload_problem=workload_problem,
             content=content,
             unchanged_for=self._clock.monotonic() - memory.unchanged_since,
             revisions=revisions,
@@ -100,27 +105,43 @@ class Gatherer:
             refused=refusal if refused_id == in_flight else "",
             preflighted=memory.preflighted == in_flight,
             config_maps=config_maps,
+            objects=objects,
             snapshots=await self._maps.snapshots(guard.namespace, written),
             shared=self._maps.shared(guard),
             prometheus_problem=problem,
         )
 
-    async def _workload(self, body: Json) -> Json | None:
-        """From the watch; read once where the watch has not brought it (it may not exist)."""
+    async def _workload(self, body: Json) -> tuple[Workload | None, str]:
+        """From the watch; read once where the watch has not brought it (it may not exist).
+
+        Kinds that a cluster may lack are not watched but read at every check. The text says why
+        the workload cannot be read.
+        """
         target = target_of(body)
+        if target.kind == INFERENCE_SERVICE:
+            return await self._unwatched(target)
         known = self._store.workload(target)
         if known is None:
             known = await self._cluster.read(target)
             if known is not None:
                 self._store.put_workload(known)
-        return known
+        return (read_workload(known) if known is not None else None), ""
+
+    async def _unwatched(self, target: ObjectRef) -> tuple[Workload | None, str]:
+        try:
+            body = await self._cluster.read(target)
+        except (Forbidden, NotFound) as error:
+            return None, why_unreadable(target, error)
+        if body is None:
+            return None, ""
+        return read_inference_service(body, self._clock.wall()), ""
 
     async def _config_maps(
         self, guard: Guard, workload: Workload | None, written: list[Revision]
     ) -> dict[str, Json | None]:
         if workload is None:
             return {}
-        return await self._maps.read(guard.namespace, guard.spec, _template(workload), written)
+        return await self._maps.read(guard.namespace, guard.spec, document(workload.body), written)
 
     def _content(
         self,
@@ -129,6 +150,7 @@ class Gatherer:
         spec: ModelRolloutSpec,
         config_maps: dict[str, Json | None],
         http: dict[str, str | ComponentProblem],
+        objects: dict[str, Json | ComponentProblem],
     ) -> Content | ComponentProblem | None:
         """Read the content, unless nothing that it is read from changed since last time.
 
@@ -143,17 +165,18 @@ class Gatherer:
             and seen.components == spec.components
             and seen.config_maps == versions
             and seen.http == http
+            and seen.objects == objects
         ):
             return seen.content
         content = (
-            read_content(_template(workload), spec.components, config_maps, http)
+            read_content(document(workload.body), spec.components, config_maps, http, objects)
             if workload
             else None
         )
         fingerprint = _fingerprint(workload, content) if workload else ""
         if seen is None or seen.fingerprint != fingerprint:
             memory.unchanged_since = self._clock.monotonic()
-        memory.seen = Seen(body, spec.components, versions, http, content, fingerprint)
+        memory.seen = Seen(body, spec.components, versions, http, objects, content, fingerprint)
         return content
 
     async def _circumstances(
@@ -198,6 +221,8 @@ class Gatherer:
         calm = current.serving_since is not None and workload.rolled_out
         if calm and current.failing_since is None:
             return None
+        if not has_template(workload.body):
+            return read_inference_pods(workload.body)
         selector = workload.body["spec"]["selector"]
         kept = await self._kept(workload)
         listed = await self._cluster.pods(guard.namespace, selector)
@@ -211,6 +236,8 @@ class Gatherer:
 
     async def _kept(self, workload: Workload) -> list[Json]:
         """Return what keeps the templates before: ReplicaSets, or ControllerRevisions."""
+        if not has_template(workload.body):
+            return []
         namespace = workload.body["metadata"]["namespace"]
         selector = workload.body["spec"]["selector"]
         if workload.body["kind"] == "StatefulSet":
@@ -254,7 +281,7 @@ def _fingerprint(workload: Workload, content: Content | ComponentProblem | None)
     values = []
     if isinstance(content, Content):
         values = [[value.name, value.type, value.value] for value in content.components]
-    return digest([workload.uid, normalised_template(_template(workload)), values])
+    return digest([workload.uid, normalised_template(document(workload.body)), values])
 
 
 def _parsed(memory: Memory) -> tuple[Revision, ...]:
@@ -272,8 +299,3 @@ def _parsed(memory: Memory) -> tuple[Revision, ...]:
 
 def _seniority(body: Json) -> tuple[str, str]:
     return (body["metadata"].get("creationTimestamp", ""), body["metadata"]["uid"])
-
-
-def _template(workload: Workload) -> Json:
-    template: Json = workload.body["spec"]["template"]
-    return template

@@ -51,6 +51,8 @@ class Seen:
     """UID and resourceVersion of each ConfigMap; None for one that is not there."""
     http: dict[str, str | ComponentProblem]
     """The values that servers hold, by component."""
+    objects: dict[str, Json | ComponentProblem]
+    """Other objects that fields refer to, as they were read."""
     content: Content | ComponentProblem | None
     fingerprint: str
     """Digest of the workload's UID, of its normalised template and of the ConfigMaps' contents."""

@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -76,18 +76,20 @@ def read_content(
     components: tuple[Component, ...],
     config_maps: Mapping[str, Json | None] | None = None,
     http: Mapping[str, str | ComponentProblem] | None = None,
+    objects: Mapping[str, Json | ComponentProblem] | None = None,
 ) -> Content | ComponentProblem:
     """Return what a workload holds, or the first component that cannot be read.
 
     `config_maps`: the ConfigMaps that `config_map_names` gives, by name; None: not there. `http`:
-    the values that servers hold, by the names of their components.
+    the values that servers hold, by the names of their components. `objects`: other objects that
+    fields refer to, by the names of the components.
     """
     clean = normalised_template(template)
     values: list[ComponentValue] = []
     contents: list[Contents] = []
     rest = copy.deepcopy(clean)
     for component in components:
-        outside = _outside(component, clean, config_maps or {}, http or {})
+        outside = _outside(component, clean, config_maps or {}, http or {}, objects or {})
         if isinstance(outside, ComponentProblem):
             return outside
         if outside is not None:
@@ -114,7 +116,8 @@ def _in_template(component: Component) -> bool:
     """Tell whether a place of the pod template belongs to the component, and no other part of it."""
     if component.config_map is not None:
         return component.config_map.volume is not None
-    return component.http is None and component.pod_template is None
+    elsewhere = component.field is not None and component.field.ref is not None
+    return component.http is None and component.pod_template is None and not elsewhere
 
 
 def _outside(
@@ -122,13 +125,33 @@ def _outside(
     template: Json,
     config_maps: Mapping[str, Json | None],
     http: Mapping[str, str | ComponentProblem],
+    objects: Mapping[str, Json | ComponentProblem],
 ) -> tuple[ComponentValue, tuple[Contents, ...]] | ComponentProblem | None:
     """Return the value of a component that stands beside the pod template; None: it stands in it."""
     if component.http is not None:
         return _http(component, http)
     if component.config_map is not None:
         return _config_map(component, template, config_maps)
+    if component.field is not None and component.field.ref is not None:
+        return _referenced(component, objects)
     return None
+
+
+def _referenced(
+    component: Component, objects: Mapping[str, Json | ComponentProblem]
+) -> tuple[ComponentValue, tuple[Contents, ...]] | ComponentProblem:
+    assert component.field is not None
+    assert component.field.ref is not None
+    ref, unread = component.field.ref, f"component {component.name} was not read"
+    body = objects.get(component.name, ComponentProblem("Unread", unread))
+    if isinstance(body, ComponentProblem):
+        return body
+    place = locate(body, component)
+    if isinstance(place, ComponentProblem):
+        return place
+    value = _value(component.name, place)
+    source = f"{ref.kind}/{ref.name}/{component.field.path}"[:400]
+    return value.model_copy(update={"source": source}), ()
 
 
 def _http(
@@ -245,8 +268,16 @@ def _short(component: ComponentValue) -> str:
     if component.type is ValueType.SNAPSHOT:
         return f"{component.name} {component.value[:8]}"
     if component.type is not ValueType.ABSENT:
+        if component.type is ValueType.JSON and component.value.startswith("{"):
+            return f"{component.name} {_uri(json.loads(component.value))}"
         return component.value
     return f"without {component.source.rpartition('/')[2]}"
+
+
+def _uri(part: Json) -> str:
+    """Return where the model of a part of an InferenceService comes from, else a digest of it."""
+    uri = (part.get("model") or {}).get("storageUri")
+    return str(uri or digest(part)[:8])
 
 
 def _whole(name: str, template: Json) -> ComponentValue:
@@ -273,7 +304,18 @@ def _value(name: str, place: Place) -> ComponentValue:
 def _pinned(place: Place) -> bool:
     if place.kind is ComponentKind.IMAGE or place.source.endswith(".image.reference"):
         return "@sha256:" in place.value.text
+    if place.value.text.startswith("{") and place.value.type is ValueType.JSON:
+        return not any(_MUTABLE.search(text) for text in _texts(json.loads(place.value.text)))
     return _MUTABLE.search(place.value.text) is None
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """Yield all texts in a part of an InferenceService."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _texts(inner)
 
 
 def _parts(rest: Json) -> dict[str, str]:

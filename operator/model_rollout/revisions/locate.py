@@ -3,7 +3,7 @@
 from model_rollout.api.component import Component, EnvComponent
 from model_rollout.api.revision import ComponentKind
 from model_rollout.revisions.canonical import Json
-from model_rollout.revisions.fields import locate_field
+from model_rollout.revisions.fields import TEMPLATE, locate_field
 from model_rollout.revisions.flags import locate_flag
 from model_rollout.revisions.matches import locate_match
 from model_rollout.revisions.places import (
@@ -16,16 +16,22 @@ from model_rollout.revisions.places import (
     Steps,
     Value,
 )
+from model_rollout.revisions.workloads import PARTS
 
 
 def locate(template: Json, component: Component) -> Place | ComponentProblem:
-    """Find the place of a component in a pod template.
+    """Find the place of a component in a pod template, or in the object that its field refers to.
 
     Raises:
         ValueError: for a component that is the whole template, which has no single place.
     """
     if component.field is not None:
-        return locate_field(component.name, template, component.field.path)
+        ref, where = component.field.ref, component.field.path
+        if ref is not None:
+            owner = f"{ref.kind} {ref.name}"
+            return locate_field(component.name, template, where, root="", owner=owner)
+        within = "" if where.split(".")[1] in PARTS else TEMPLATE
+        return locate_field(component.name, template, where, root=within)
     if component.config_map is not None:
         return _reference(component.name, template, component.config_map.volume or "")
     wanted = component.image or component.env or component.arg

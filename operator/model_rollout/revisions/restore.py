@@ -24,9 +24,7 @@ from model_rollout.revisions.places import (
     applied,
     pointer,
 )
-
-_TEMPLATE: Path = ("spec", "template")
-_ANNOTATIONS: Path = (*_TEMPLATE, "metadata", "annotations")
+from model_rollout.revisions.workloads import document, has_template, root
 
 
 def restore_operations(
@@ -54,27 +52,46 @@ def restore_operations(
             written into this template so that it is read back and nothing else is changed.
     """
     values = {value.name: value for value in target}
-    template = workload["spec"]["template"]
+    template, at = document(workload), root(workload)
     changes: list[Json] = []
     for component in components:
         if component.name not in values:
             raise Unrestorable(f"the target has no component {component.name}")
         wanted = values[component.name]
         if component.pod_template is not None:
-            changes += _whole(template, wanted.value, transaction)
+            changes += _whole(template, at, wanted.value, transaction)
             continue
         value = _in_template(component, wanted)
         if value is None:
             continue
         steps = _single(template, component, value)
         template = applied(template, _edits(steps))
-        changes += [_operation(step) for step in steps]
+        changes += [_operation(step, at) for step in steps]
+    marked = template if has_template(workload) else workload
     differs = any(change["op"] != "test" for change in changes)
-    if not differs and not (restart and _written_by(template) != transaction):
+    if not differs and not (restart and _written_by(marked) != transaction):
         return ()
-    if all(change["path"] != pointer(_TEMPLATE) for change in changes):
-        changes += _annotate(template, transaction)
+    if all(change["path"] != pointer(at) for change in changes):
+        changes += _annotate(marked, at, transaction)
     return (_test(("metadata", "uid"), workload["metadata"]["uid"]), *changes)
+
+
+def object_operations(
+    body: Json, component: Component, wanted: ComponentValue, transaction: str
+) -> tuple[Json, ...]:
+    """Return the JSON Patch that restores a field of another object, empty when nothing differs.
+
+    An annotation says that it was us: what somebody else restored is not ours to undo.
+
+    Raises:
+        Unrestorable: when the object lacks the field.
+    """
+    steps = _single(body, component, Value(wanted.value, wanted.type))
+    if not _edits(steps):
+        return ()
+    uid = _test(("metadata", "uid"), body["metadata"]["uid"])
+    changes = [_operation(step, ()) for step in steps]
+    return (uid, *changes, *_annotate(body, (), transaction))
 
 
 def why_not_restorable(
@@ -90,7 +107,7 @@ def why_not_restorable(
 
 def _in_template(component: Component, wanted: ComponentValue) -> Value | None:
     """Return what stands in the pod template for a value; None where nothing does."""
-    if component.http is not None:
+    if component.http is not None or (component.field and component.field.ref):
         return None
     if component.config_map is None:
         return Value(wanted.value, wanted.type)
@@ -146,36 +163,37 @@ def _edits(steps: Steps) -> list[Edit]:
     return [step for step in steps if isinstance(step, Edit)]
 
 
-def _operation(step: Guard | Edit) -> Json:
-    path = (*_TEMPLATE, *step.path)
+def _operation(step: Guard | Edit, at: Path) -> Json:
+    path = (*at, *step.path)
     if isinstance(step, Guard):
         return _test(path, step.value)
     written = {} if step.op == "remove" else {"value": step.value}
     return {"op": step.op, "path": pointer(path), **written}
 
 
-def _whole(template: Json, value: str, transaction: str) -> list[Json]:
+def _whole(template: Json, at: Path, value: str, transaction: str) -> list[Json]:
     if canonical_json(normalised_template(template)) == value:
         return []
     target: Json = json.loads(value)
     annotations = target.setdefault("metadata", {}).setdefault("annotations", {})
     annotations[TRANSACTION_ANNOTATION] = transaction
     return [
-        _test(_TEMPLATE, template),
-        {"op": "replace", "path": pointer(_TEMPLATE), "value": target},
+        _test(at, template),
+        {"op": "replace", "path": pointer(at), "value": target},
     ]
 
 
-def _annotate(template: Json, transaction: str) -> list[Json]:
+def _annotate(template: Json, at: Path, transaction: str) -> list[Json]:
     """The annotation restarts the pods once and says who changed the template."""
+    annotations: Path = (*at, "metadata", "annotations")
     changes: list[Json] = []
     if not template.get("metadata", {}).get("annotations"):
         # A `test` of null holds only while the member is absent, so nobody's annotations are lost.
         changes += [
-            _test(_ANNOTATIONS, None),
-            {"op": "add", "path": pointer(_ANNOTATIONS), "value": {}},
+            _test(annotations, None),
+            {"op": "add", "path": pointer(annotations), "value": {}},
         ]
-    path = (*_ANNOTATIONS, TRANSACTION_ANNOTATION)
+    path = (*annotations, TRANSACTION_ANNOTATION)
     return [*changes, {"op": "add", "path": pointer(path), "value": transaction}]
 
 

@@ -58,7 +58,6 @@ def test_every_rule_says_what_to_do() -> None:
     [
         ("ModelRollout.spec.analysis.interval", "30s"),
         ("ModelRollout.spec.rollback.budget", {}),
-        ("ModelRollout.spec.components", [{"name": "template", "podTemplate": {}}]),
         ("ModelRollout.spec.killSwitch", "None"),
         ("ModelRollout.spec.analysis.falseRollbackEvery", "100d"),
         ("MetricTemplate.spec.parameters", []),

@@ -4,7 +4,7 @@ import pytest
 
 from model_rollout.api.status import CurrentRevision, ModelRolloutStatus
 from model_rollout.engine.gather import counts_for
-from model_rollout.ports.kubernetes import Json, Key
+from model_rollout.ports.kubernetes import ApiError, Forbidden, Json, Key, NotFound
 from model_rollout.revisions.content import Content
 from model_rollout.revisions.places import ComponentProblem
 from unit.decision.builders import content, entry, revision, transaction
@@ -157,3 +157,20 @@ async def test_refusal_is_only_told_to_its_own_transaction(engine: Engine) -> No
     memory.refused = ("another", "denied")
     await engine.checks(3)
     assert engine.status["reason"] != "Refused"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotFound("no such group"), "this cluster has no kind InferenceService of serving.kserve"),
+        (Forbidden("no rule"), "may not read InferenceService ml/sentiment: apply a ClusterRole"),
+    ],
+    ids=["no such kind", "no right"],
+)
+async def test_target_of_a_kind_that_cannot_be_read_is_told(error: ApiError, said: str) -> None:
+    target = {"kind": "InferenceService", "apiVersion": "serving.kserve.io/v1beta1"}
+    engine = Engine(targetRef=target | {"name": "sentiment"})
+    engine.cluster.fail["read"] = [error]
+    await engine.check()
+    assert engine.status["reason"] == "WorkloadMissing"
+    assert said in engine.status["message"]
