@@ -41,6 +41,7 @@ class End:
     written: tuple[str, ...]
     """The writes of the Deployment and of the prompt."""
     records: tuple[tuple[int, str, str, str], ...]
+    """Not their digests: a process that dies before it wrote one decides at another time."""
 
 
 @dataclass(frozen=True)

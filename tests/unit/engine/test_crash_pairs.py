@@ -13,6 +13,7 @@ from typing import Any
 
 from model_rollout.analysis.measurement import Sample
 from model_rollout.ports.kubernetes import Json, Key
+from model_rollout.records.verify import Head, Stored, in_order, read_record, verify
 from model_rollout.revisions.objects import Write
 from unit.engine.fakes import TARGET, WRITES, Engine, FakeCluster
 
@@ -112,6 +113,7 @@ class State:
             "deployments",
             "config_maps",
             "revisions_",
+            "records_",
             "events",
             "_version",
             "measured",
@@ -192,7 +194,7 @@ def _is_over(engine: Engine) -> bool:
 
 
 def end(engine: Engine) -> Json:
-    """What a rollback leaves behind, without times. RolloutRecords belong here, too."""
+    """What a rollback leaves behind, without times."""
     cluster, status = engine.cluster, engine.status
     last = status["lastTransaction"]
     assert isinstance(cluster, MortalCluster)
@@ -210,7 +212,20 @@ def end(engine: Engine) -> Json:
             for key, body in cluster.config_maps.items()
         },
         "written": cluster.written,
+        "records": _records(cluster),
     }
+
+
+def _records(cluster: FakeCluster) -> list[tuple[str, str, str]]:
+    """The chain in short. Its digests are of times, and so not those of another run."""
+    read = [read_record(body, name) for name, body in cluster.records_.items()]
+    chain = in_order(record for record in read if isinstance(record, Stored))
+    (head, *_) = cluster.rollouts_.values()
+    newest = head["status"]["records"][-1]
+    verdict = verify(chain, Head(newest["digest"], newest["sequence"], newest=True))
+    assert verdict.intact, verdict.problems
+    assert verdict.count == verdict.last == len(cluster.records_)
+    return [(r.spec.stage.value, r.spec.reason, r.spec.outcome) for r in chain]
 
 
 def told(engine: Engine) -> set[str]:
@@ -245,6 +260,7 @@ async def test_killed_at_any_write_and_again_in_recovery_it_rolls_back_once() ->
     expected = end(undisturbed)
     assert expected["written"] == ["ConfigMap prompt", "Deployment sentiment"]
     assert expected["last"]["outcome"] == "Succeeded"
+    assert [stage for stage, _, _ in expected["records"]] == ["Intent", "Outcome"]
     assert (expected["phase"], expected["attempts"], expected["rollbacks"]) == ("RolledBack", 1, 1)
     count = _writes(undisturbed)
 

@@ -13,6 +13,7 @@ from unit.decision.machine.measurements import METRICS, Measurements, Truth
 from unit.decision.machine.process import Killed, Mishap, Process
 from unit.decision.machine.rest import come_to_rest
 from unit.decision.machine.watch_chains import Brakes, Chain, Evidence, Latch, Mode, OncePerFlip
+from unit.decision.machine.watch_records import Records
 from unit.decision.machine.watch_revisions import Numbers, Promotion, Quarantine, Targets
 from unit.decision.machine.watch_status import Outcomes, Phases, Reached, Sentences
 from unit.decision.machine.watch_writes import (
@@ -38,7 +39,8 @@ def watchers(reached: Counter[str]) -> tuple[Watcher, ...]:
     writes = (Pause(), OfTheTransaction(), OnlyComponents(), OncePerTransaction(), PreflightFirst())
     chains = (Brakes(), Mode(), OncePerFlip(), Chain(), Evidence(), Latch())
     revisions = (Numbers(), Targets(), Quarantine(), Promotion())
-    return (*writes, *chains, *revisions, Sentences(), Outcomes(), Phases(), Reached(reached))
+    told = (Sentences(), Outcomes(), Records(), Phases(), Reached(reached))
+    return (*writes, *chains, *revisions, *told)
 
 
 class Machine(RuleBasedStateMachine):
