@@ -33,9 +33,11 @@ def eligible(facts: Facts, revision: Revision, tried: frozenset[int] = frozenset
         return False
     if shape(revision.spec.components) != shape(facts.live.components):
         return False
-    # Over another rest of the template the same components may be a content known to be bad.
+    # Over another rest of the template the same components may be a content known to be bad, or one
+    # that this chain was at.
     result = identity(revision.spec.components, facts.live.observed_digest)
-    return facts.quarantined(result) is None
+    been = {r.spec.digest for r in facts.revisions if r.number in tried}
+    return result not in been and facts.quarantined(result) is None
 
 
 def _latest(revision: Revision) -> tuple[float, int]:

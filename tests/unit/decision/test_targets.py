@@ -131,6 +131,13 @@ def test_one_that_was_bad_over_another_rest_is_skipped() -> None:
     assert target(situation(revision(1), over_debug, status=status)) == 1
 
 
+def test_one_whose_components_were_tried_over_the_live_rest_is_skipped() -> None:
+    over_another_rest, over_this_rest = revision(1, "m:1", rest="debug"), revision(3, "m:1")
+    found = situation(over_another_rest, over_this_rest)
+    assert target(found) == 3
+    assert target(found, 3) is None
+
+
 def test_tried_ones_are_skipped() -> None:
     assert target(situation(revision(1), revision(2)), 2) == 1
 
