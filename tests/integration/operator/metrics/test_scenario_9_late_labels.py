@@ -9,10 +9,11 @@ from localcluster.waiting import wait_until
 from support.metrics_source import errors
 from support.scenario import FEW, MANY, Json, Scenario
 
-LATE = 6.0
-DELAY = "7s"
-SERVED = 5.0
-"""Seconds for which v2 answers: less than `LATE`, so that nothing is known of it by then."""
+LATE = 12.0
+DELAY = "13s"
+SERVED = 10.0
+"""Seconds for which v2 answers: less than `LATE`, so that nothing is known of it by then; and long
+enough that a slow machine, which takes seconds to bring v3 up, does not miss most of its labels."""
 
 
 def late(case: Scenario, **changes: object) -> list[Json]:
