@@ -94,17 +94,6 @@ def object_operations(
     return (uid, *changes, *_annotate(body, (), transaction))
 
 
-def why_not_restorable(
-    workload: Json, components: tuple[Component, ...], target: tuple[ComponentValue, ...]
-) -> str:
-    """Return why `restore_operations` cannot restore `target`, as a sentence; empty when it can."""
-    try:
-        restore_operations(workload, components, target, "")
-    except Unrestorable as error:
-        return str(error)
-    return ""
-
-
 def _in_template(component: Component, wanted: ComponentValue) -> Value | None:
     """Return what stands in the pod template for a value; None where nothing does."""
     if component.http is not None or (component.field and component.field.ref):

@@ -3,8 +3,11 @@
 from typing import Any
 
 from model_rollout.api.component import Component
+from model_rollout.api.revision import ComponentValue
 from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import Content, read_content
+from model_rollout.revisions.places import Unrestorable
+from model_rollout.revisions.restore import restore_operations
 
 
 def component(name: str, **place: Any) -> Component:
@@ -58,3 +61,14 @@ def content(body: Json, components: tuple[Component, ...] = PARTS) -> Content:
     found = read_content(body, components)
     assert isinstance(found, Content), found
     return found
+
+
+def why_not_restorable(
+    workload: Json, components: tuple[Component, ...], target: tuple[ComponentValue, ...]
+) -> str:
+    """Return why `restore_operations` cannot restore `target`, as a sentence; empty when it can."""
+    try:
+        restore_operations(workload, components, target, "")
+    except Unrestorable as error:
+        return str(error)
+    return ""

@@ -11,8 +11,8 @@ from model_rollout.revisions.canonical import Json
 from model_rollout.revisions.content import summary
 from model_rollout.revisions.locate import locate
 from model_rollout.revisions.places import ComponentProblem, Place, Unrestorable
-from model_rollout.revisions.restore import restore_operations, why_not_restorable
-from unit.revisions.bodies import ARG, component, content, template, workload
+from model_rollout.revisions.restore import restore_operations
+from unit.revisions.bodies import ARG, component, content, template, why_not_restorable, workload
 from unit.revisions.oracle import apply_patch, refused
 
 MODEL = component("model", arg={"container": "server", "flag": "--model"})

@@ -14,8 +14,8 @@ from model_rollout.revisions.content import read_content
 from model_rollout.revisions.locate import locate
 from model_rollout.revisions.patterns import compiled, example
 from model_rollout.revisions.places import ComponentProblem, Place
-from model_rollout.revisions.restore import restore_operations, why_not_restorable
-from unit.revisions.bodies import component, content, template, workload
+from model_rollout.revisions.restore import restore_operations
+from unit.revisions.bodies import component, content, template, why_not_restorable, workload
 from unit.revisions.oracle import apply_patch, refused
 
 URI = "s3://models/([^ /]+)"
