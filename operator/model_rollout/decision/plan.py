@@ -33,8 +33,7 @@ def progress(facts: Facts, before: Values, wanted: Values) -> Progress:
     """Compare what is live with what was there before a transaction and with what it wants."""
     if facts.live is None:
         return Progress((), (), tuple(value.name for value in wanted))
-    live = {value.name: value for value in facts.live.components}
-    old = {value.name: value for value in before}
+    live, old = _by_name(facts.live.components), _by_name(before)
     left, applied, foreign = [], [], []
     for value in wanted:
         name = value.name
@@ -54,7 +53,7 @@ def written_by(facts: Facts, names: tuple[str, ...], transaction: str) -> tuple[
 
     What somebody else brought to the same value is theirs. Servers do not say who wrote a value.
     """
-    live = {value.name: value for value in facts.live.components} if facts.live else {}
+    live = _by_name(facts.live.components) if facts.live else {}
     ours = []
     for component in facts.spec.components:
         map_ = component.config_map
@@ -87,20 +86,22 @@ def writes(
         Unrestorable: when a value cannot be written; the text says why.
     """
     assert facts.workload is not None
+    assert facts.live is not None
+    changed = different(facts.live.components, wanted)
     body = facts.workload.body
     patch = restore_operations(body, facts.spec.components, wanted, transaction, restart=restart)
     last = (Write(ref_of(body), read=body, patch=patch),) if patch else ()
     return (
-        *_config_maps(facts, wanted, transaction),
+        *_config_maps(facts, wanted, changed, transaction),
         *_objects(facts, wanted, transaction),
-        *_http(facts, wanted),
+        *_http(wanted, changed),
         *last,
     )
 
 
 def _objects(facts: Facts, wanted: Values, transaction: str) -> Iterator[Write]:
     """Fields of other objects; pods are not restarted for them."""
-    values = {value.name: value for value in wanted}
+    values = _by_name(wanted)
     for component in facts.spec.components:
         body = facts.objects.get(component.name)
         if body is None or isinstance(body, ComponentProblem):
@@ -110,24 +111,20 @@ def _objects(facts: Facts, wanted: Values, transaction: str) -> Iterator[Write]:
             yield Write(ref_of(body), read=body, patch=patch)
 
 
-def _http(facts: Facts, wanted: Values) -> Iterator[HttpWrite]:
-    live = {value.name: value for value in facts.live.components} if facts.live else {}
+def _http(wanted: Values, changed: frozenset[str]) -> Iterator[HttpWrite]:
     for value in wanted:
-        read = live.get(value.name) if value.kind is ComponentKind.HTTP else None
-        if read is not None and not same_value(read, value):
+        if value.kind is ComponentKind.HTTP and value.name in changed:
             yield HttpWrite(value.name, value.value)
 
 
-def _config_maps(facts: Facts, wanted: Values, transaction: str) -> Iterator[Write]:
-    values = {value.name: value for value in wanted}
-    live = {value.name: value for value in facts.live.components} if facts.live else {}
+def _config_maps(
+    facts: Facts, wanted: Values, changed: frozenset[str], transaction: str
+) -> Iterator[Write]:
+    values = _by_name(wanted)
     for component in facts.spec.components:
-        if component.config_map is None:
+        if component.config_map is None or component.name not in changed:
             continue
-        value, known = values[component.name], live.get(component.name)
-        if known is not None and same_value(known, value):
-            continue
-        write = _config_map(facts, component, value, transaction)
+        write = _config_map(facts, component, values[component.name], transaction)
         if write is not None:
             yield write
 
@@ -151,13 +148,11 @@ def _config_map(
 
 def restarts(facts: Facts, before: Values, wanted: Values) -> bool:
     """Tell whether pods have to be restarted because contents of ConfigMaps change."""
-    old = {value.name: value for value in before}
-    new = {value.name: value for value in wanted}
+    changed = different(before, wanted)
     return any(
         component.config_map is not None
         and component.config_map.restart is Restart.AUTO
-        and component.name in old
-        and not same_value(old[component.name], new[component.name])
+        and component.name in changed
         for component in facts.spec.components
     )
 
@@ -181,9 +176,13 @@ def merged(live: Values, target: Values, scope: frozenset[str]) -> Values:
 
 def different(live: Values, target: Values) -> frozenset[str]:
     """Return the names of the components whose values differ."""
-    values = {value.name: value for value in target}
+    values = _by_name(target)
     return frozenset(
         value.name
         for value in live
         if value.name in values and not same_value(value, values[value.name])
     )
+
+
+def _by_name(values: Values) -> dict[str, ComponentValue]:
+    return {value.name: value for value in values}

@@ -13,7 +13,6 @@ from model_rollout.decision.reasons import Reason
 from model_rollout.decision.resting import hold, wait
 from model_rollout.decision.sentences import listed
 from model_rollout.revisions.canonical import Json
-from model_rollout.revisions.content import components_digest
 from model_rollout.revisions.objects import ObjectRef, Write
 
 _BY_METRIC = (Reason.METRIC_BREACHED, Reason.METRIC_SILENT, Reason.TARGET_UNUSABLE)
@@ -25,7 +24,7 @@ def _live_components(facts: Facts) -> str:
 
 def _digest_of(facts: Facts, number: int) -> str | None:
     revision = facts.by_number.get(number)
-    return components_digest(revision.spec.components) if revision else None
+    return revision.components_digest if revision else None
 
 
 def verifying(facts: Facts, transaction: Transaction) -> Decision:

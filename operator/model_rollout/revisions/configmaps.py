@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from model_rollout.api import API_VERSION
 from model_rollout.api.revision import ROLLOUT_UID_LABEL, RolloutRef
 from model_rollout.revisions.canonical import TRANSACTION_ANNOTATION, Json, canonical_json, digest
-from model_rollout.revisions.objects import ObjectRef, Write
+from model_rollout.revisions.objects import ObjectRef, Write, owner_reference
 from model_rollout.revisions.places import Unrestorable, pointer
 
 SNAPSHOT_LABEL = "modelrollout.dev/snapshot"
@@ -54,14 +53,6 @@ def snapshot_name(rollout: RolloutRef, contents_digest: str) -> str:
 
 def snapshot_body(rollout: RolloutRef, namespace: str, contents: Contents) -> Json:
     """Return the immutable ConfigMap that keeps contents; it is owned by the ModelRollout."""
-    owner = {
-        "apiVersion": API_VERSION,
-        "kind": "ModelRollout",
-        "name": rollout.name,
-        "uid": rollout.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -72,7 +63,7 @@ def snapshot_body(rollout: RolloutRef, namespace: str, contents: Contents) -> Js
                 ROLLOUT_UID_LABEL: rollout.uid,
                 SNAPSHOT_LABEL: contents.digest[:12],
             },
-            "ownerReferences": [owner],
+            "ownerReferences": [owner_reference(rollout)],
         },
         "immutable": True,
         **_sections(contents),

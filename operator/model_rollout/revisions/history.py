@@ -22,6 +22,7 @@ from model_rollout.revisions.content import (
     read_content,
     summary,
 )
+from model_rollout.revisions.objects import owner_reference
 from model_rollout.revisions.places import ComponentProblem
 
 _REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
@@ -110,14 +111,6 @@ def _kept(rollout: RolloutRef, value: ComponentValue) -> ComponentValue:
 def revision_body(revision: NewRevision, namespace: str) -> Json:
     """Return the JSON of a ModelRevision to create; it is owned by its ModelRollout."""
     ref = revision.spec.rollout_ref
-    owner = {
-        "apiVersion": API_VERSION,
-        "kind": "ModelRollout",
-        "name": ref.name,
-        "uid": ref.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
     return {
         "apiVersion": API_VERSION,
         "kind": "ModelRevision",
@@ -125,7 +118,7 @@ def revision_body(revision: NewRevision, namespace: str) -> Json:
             "name": revision.name,
             "namespace": namespace,
             "labels": {ROLLOUT_UID_LABEL: ref.uid},
-            "ownerReferences": [owner],
+            "ownerReferences": [owner_reference(ref)],
         },
         "spec": revision.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
     }

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from model_rollout.api import API_VERSION
+from model_rollout.api.revision import RolloutRef
 from model_rollout.revisions.canonical import Json
 
 
@@ -27,6 +29,18 @@ def ref_of(body: Json) -> ObjectRef:
     """Return the reference of an object from its JSON."""
     metadata = body["metadata"]
     return ObjectRef(body["apiVersion"], body["kind"], metadata["namespace"], metadata["name"])
+
+
+def owner_reference(rollout: RolloutRef) -> Json:
+    """Return the reference by which an object goes when its ModelRollout does."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ModelRollout",
+        "name": rollout.name,
+        "uid": rollout.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
 
 
 @dataclass(frozen=True, slots=True)
