@@ -48,13 +48,11 @@ def _model_rollout() -> dict[str, Any]:
 
 
 def _model_revision() -> dict[str, Any]:
-    spec = structural_schema(ModelRevisionSpec)
-    immutable = cel(
-        "self == oldSelf",
+    spec = _immutable(
+        ModelRevisionSpec,
         "a ModelRevision records what was deployed and cannot be changed: deploy the content that "
         "you want, and the operator records it as another revision",
     )
-    spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", []), immutable]
     return _definition(
         kind="ModelRevision",
         short_name="mrev",
@@ -74,14 +72,20 @@ def _model_revision() -> dict[str, Any]:
     )
 
 
+def _immutable(model: type[BaseModel], message: str) -> dict[str, Any]:
+    """Return the schema of a spec that is written once; `message` says so to who edits it."""
+    spec = structural_schema(model)
+    rules = spec.get("x-kubernetes-validations", [])
+    spec["x-kubernetes-validations"] = [*rules, cel("self == oldSelf", message)]
+    return spec
+
+
 def _rollout_record() -> dict[str, Any]:
-    spec = structural_schema(RolloutRecordSpec)
-    immutable = cel(
-        "self == oldSelf",
+    spec = _immutable(
+        RolloutRecordSpec,
         "a RolloutRecord says what was decided and cannot be changed; the operator writes another "
         "one for what happens next",
     )
-    spec["x-kubernetes-validations"] = [*spec.get("x-kubernetes-validations", []), immutable]
     return _definition(
         kind="RolloutRecord",
         short_name="mrec",
